@@ -1,0 +1,34 @@
+"""The interactive view of a run: plain HTML, CSS and JavaScript that any page can carry.
+
+The script is the body of a function of `element` (holds the markup), `props` (`props.value` is what
+to show), `trigger` and `watch`; the same four that a Gradio HTML component provides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCRIPTS = (
+    "colour", "maps", "words", "stage", "lanes", "chips", "view", "drill", "matrix", "viewer",
+    "input", "pointer", "start",
+)  # fmt: skip
+
+
+def html() -> str:
+    """The markup; it holds no data."""
+    return _read("viewer.html")
+
+
+def css() -> str:
+    """The style sheet; every rule is scoped by `.fs`."""
+    return _read("viewer.css")
+
+
+def js() -> str:
+    """The script, its parts in order."""
+    return "\n".join(_read(f"{name}.js") for name in SCRIPTS)
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")

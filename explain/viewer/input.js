@@ -1,0 +1,82 @@
+// Choices made by button, slider and key.
+
+function choose(map, head = state.head) {
+  if (!map) return;
+  state.map = map;
+  state.head = validHead(map, head);
+  touch("view");
+}
+
+function chooseLayer(layer) {
+  const here = state.maps.filter((m) => m.layer === layer);
+  choose(here.find((m) => m.pair === state.map.pair) || here[0]);
+}
+
+function stepLayer(by) {
+  const layers = layersOf();
+  chooseLayer(layers[clamp(layers.indexOf(state.map.layer) + by, 0, layers.length - 1)]);
+}
+
+function stepHead(by) {
+  const heads = headsOf(state.map);
+  choose(state.map, heads[clamp(heads.indexOf(state.head) + by, 0, heads.length - 1)]);
+}
+
+// Pin a cell, or let go of it when it is the one pinned.
+function pinCell(pin) {
+  const same = state.pin && pin && ["mod", "from", "count"].every((part) => state.pin[part] === pin[part]);
+  state.pin = same ? null : pin;
+  touch("view");
+}
+
+function timeOf({ mod, from, count }) {
+  const { frames, sound, words } = state.value;
+  if (mod === "video") return frames.times[Math.floor(from / cellsPerFrame())];
+  if (mod === "audio") return (sound.edges[from] + sound.edges[from + count]) / 2;
+  return words[from].start;
+}
+
+const ACTIONS = {
+  play: () => play(!state.playing),
+  unpin: () => pinCell(null),
+  mode: ({ mode }) => choose(state.map, mode === "one" ? +part("head").value - 1 : mode),
+  pair: ({ pair }) => choose(mapOfPair(...pair.split("<-"))),
+  thumb: ({ map, head }) => choose(state.maps[+map], HEAD_MODES.includes(head) ? head : +head),
+  word: ({ word }) => {
+    pinCell({ mod: "text", from: +word, count: 1 });
+    if (state.value.words[+word].start !== null) seek(state.value.words[+word].start);
+  },
+};
+
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (button && state.value) ACTIONS[button.dataset.do](button.dataset);
+});
+
+element.addEventListener("input", ({ target }) => {
+  if (!state.value) return;
+  if (target.matches(".fs-scrub")) seek(state.value.start + +target.value);
+  if (target.matches(".fs-opacity")) { state.veil = +target.value; touch("view"); }
+  if (!state.map) return;
+  if (target.matches(".fs-layer")) chooseLayer(layersOf()[+target.value - 1]);
+  if (target.matches(".fs-head")) choose(state.map, +target.value - 1);
+  if (target.matches(".fs-scale")) { state.scale = target.value; touch("view", "scale"); }
+});
+
+// Keys act while the viewer has the focus; sliders, lists and buttons keep their own.
+element.addEventListener("keydown", (event) => {
+  if (!state.value || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { target, key } = event;
+  const typing = target.matches("select, textarea, input:not([type=range])");
+  const scrolls = target.matches(".fs-mx, .fs-words, .fs-heads")
+    && (target.scrollHeight > target.clientHeight || target.scrollWidth > target.clientWidth);
+  const slider = target.matches("input[type=range]");
+  const keys = {
+    ArrowLeft: () => stepLayer(-1), ArrowRight: () => stepLayer(1),
+    ArrowUp: () => stepHead(-1), ArrowDown: () => stepHead(1),
+  };
+  if (typing) return;
+  if (key === "Escape") pinCell(null);
+  else if (key === " " && !target.matches("button")) { event.preventDefault(); play(!state.playing); }
+  else if (keys[key] && state.map && !slider && !scrolls) { event.preventDefault(); keys[key](); }
+});

@@ -1,0 +1,209 @@
+// The lanes: frames, sound and attention on one axis of seconds.
+
+const timeToX = (t, width) => ((t - state.value.start) / state.value.duration) * width;
+
+// The stretch of time that each frame stands for: halfway to its neighbours.
+function frameSpans() {
+  const { times } = state.value.frames;
+  const between = times.slice(1).map((t, i) => (t + times[i]) / 2);
+  const edges = [state.value.start, ...between, endTime()];
+  return times.map((_, i) => [edges[i], edges[i + 1]]);
+}
+
+// Mean over the cells of each moment, with its time: [[seconds, value], ...]; empty where untimed.
+function alongTime(mod, values) {
+  const { frames, sound, words } = state.value;
+  if (mod === "video") {
+    const n = cellsPerFrame();
+    return frames.times.map((t, f) => [t, values.subarray(f * n, (f + 1) * n).reduce((a, b) => a + b, 0) / n]);
+  }
+  if (mod === "audio") return Array.from(values, (v, i) => [(sound.edges[i] + sound.edges[i + 1]) / 2, v]);
+  return words.flatMap((w, i) => w.start === null ? [] : [[(w.start + (w.end ?? w.start)) / 2, values[i]]]);
+}
+
+const BAR = 12; // the height under the thumbnails where a frame's attention stands
+
+// Each thumbnail fills its stretch, cut at the sides by at most a third; narrower ones stand whole.
+function thumbBox(span, width, height) {
+  const { frames } = state.value;
+  const [x0, x1] = span.map((t) => timeToX(t, width));
+  const slot = { x: x0 + 1, w: Math.max(1, x1 - x0 - 2), h: height - BAR - 2 };
+  const natural = slot.h * (frames.width / frames.height);
+  const wide = slot.w / (frames.width / frames.height);
+  const cover = wide >= slot.h && wide <= 1.5 * slot.h;
+  const w = cover ? slot.w : natural;
+  const h = cover ? wide : slot.h;
+  return { slot, x: slot.x + (slot.w - w) / 2, y: (slot.h - h) / 2, w, h };
+}
+
+function eachThumb(area, draw) {
+  frameSpans().forEach((span, i) => {
+    const box = thumbBox(span, area.width, area.height);
+    area.pen.save();
+    area.pen.beginPath();
+    area.pen.roundRect(box.slot.x, 0, box.slot.w, box.slot.h, 3);
+    area.pen.clip();
+    draw(box, i);
+    area.pen.restore();
+  });
+}
+
+function layFrames() {
+  const { frames } = state.value;
+  const area = fit(part("frames .fs-under"));
+  if (!area || !frames || !state.strip) return;
+  eachThumb(area, ({ slot, x, y, w, h }, i) => {
+    area.pen.fillStyle = "#0b0c10";
+    area.pen.fillRect(slot.x, 0, slot.w, slot.h);
+    area.pen.drawImage(state.strip, i * frames.width, 0, frames.width, frames.height, x, y, w, h);
+  });
+}
+
+function paintFrames() {
+  const { value, painted, pin, theme } = state;
+  const area = fit(part("frames .fs-over"));
+  if (!area || !value.frames) return;
+  const shown = painted && painted.mod === "video" ? alongTime("video", painted.values).map((p) => p[1]) : null;
+  const most = shown && Math.max(...shown);
+  const pinned = pin && pin.mod === "video" ? Math.floor(pin.from / cellsPerFrame()) : -1;
+  eachThumb(area, ({ slot, x, y, w, h }, i) => {
+    if (shown) {
+      area.pen.globalAlpha = state.veil;
+      area.pen.drawImage(frameHeat(i), x, y, w, h);
+      area.pen.globalAlpha = 1;
+    }
+    if (i === pinned) outline(area.pen, slot.x, 0, slot.w, slot.h);
+  });
+  if (!shown) return;
+  frameSpans().forEach((span, i) => {
+    const [x0, x1] = span.map((t) => timeToX(t, area.width));
+    const tall = Math.max(1, (shown[i] / (most || 1)) * BAR);
+    area.pen.fillStyle = theme.video;
+    area.pen.fillRect(x0 + 1, area.height - tall, Math.max(1, x1 - x0 - 2), tall);
+  });
+}
+
+function laySound() {
+  const area = fit(part("sound .fs-under"));
+  if (!area || !state.sound) return;
+  area.pen.fillStyle = "#0b0c10";
+  area.pen.fillRect(0, 0, area.width, area.height);
+  area.pen.globalAlpha = 0.78; // leaves the bright colours to the attention
+  area.pen.imageSmoothingQuality = "high";
+  area.pen.drawImage(state.sound, 0, 0, area.width, area.height);
+  area.pen.globalAlpha = 1;
+}
+
+function paintSound() {
+  const { value, painted, pin } = state;
+  const area = fit(part("sound .fs-over"));
+  if (!area || !value.sound) return;
+  const { pen, width, height } = area;
+  const box = (i, n = 1) => [value.sound.edges[i], value.sound.edges[i + n]].map((t) => timeToX(t, width));
+  if (painted && painted.mod === "audio") {
+    painted.values.forEach((v, i) => {
+      const t = level(v, state.range);
+      const [x0, x1] = box(i);
+      pen.fillStyle = css(t, state.veil * veil(t));
+      pen.fillRect(x0, 0, x1 - x0, height);
+      pen.fillStyle = css(t);
+      pen.fillRect(x0, height - 4, x1 - x0, 4);
+    });
+  }
+  if (pin && pin.mod === "audio") {
+    const [x0, x1] = box(pin.from, pin.count);
+    outline(pen, x0 - 1, 0, Math.max(8, x1 - x0 + 2), height);
+  }
+}
+
+// Attention received over time, against an even share: a faint area for each modality that is
+// read (mean of its maps), a bold line for what is painted.
+function curves() {
+  const { maps, map, head, painted } = state;
+  const areas = Object.keys(NAME).flatMap((mod) => {
+    const readers = maps.filter((m) => m.key === mod);
+    if (!readers.length) return [];
+    const lines = readers.map((m) =>
+      alongTime(mod, m.received[head] || m.received.mean).map(([t, v]) => [t, v * m.k]));
+    const mean = lines[0].map(([t], i) => [t, lines.reduce((sum, line) => sum + line[i][1], 0) / lines.length]);
+    return mean.length ? [{ mod, points: mean }] : [];
+  });
+  const bold = map && alongTime(painted.mod, painted.values).map(([t, v]) => [t, v * map.k]);
+  return { areas, bold: bold && bold.length ? { mod: painted.mod, points: bold } : null };
+}
+
+function paintTime() {
+  const area = fit(part("time .fs-over"));
+  if (!area || !state.maps.length) return;
+  const { pen, width, height } = area;
+  const { theme } = state;
+  const { areas, bold } = curves();
+  const most = Math.max(1.6, ...[...areas, ...(bold ? [bold] : [])].flatMap((c) => c.points.map((p) => p[1])));
+  const y = (v) => height - 2 - (v / most) * (height - 10);
+  const trace = (points) => {
+    pen.beginPath();
+    pen.moveTo(0, y(points[0][1]));
+    for (const [t, v] of points) pen.lineTo(timeToX(t, width), y(v));
+    pen.lineTo(width, y(points[points.length - 1][1]));
+  };
+  for (const { mod, points } of areas) {
+    trace(points);
+    pen.globalAlpha = 0.7;
+    pen.strokeStyle = theme[mod];
+    pen.lineWidth = 1;
+    pen.stroke();
+    pen.lineTo(width, height);
+    pen.lineTo(0, height);
+    pen.globalAlpha = 0.16;
+    pen.fillStyle = theme[mod];
+    pen.fill();
+    pen.globalAlpha = 1;
+  }
+  pen.font = "10px " + theme.font;
+  pen.lineWidth = 1;
+  for (const [v, dash] of [[1, [3, 3]], [Math.floor(most), []]]) {
+    if (v === 1 && dash.length === 0) continue;
+    pen.setLineDash(dash);
+    pen.strokeStyle = v === 1 ? theme.mute : theme.line;
+    pen.beginPath();
+    pen.moveTo(0, y(v));
+    pen.lineTo(width, y(v));
+    pen.stroke();
+    label(pen, v + "×", 4, Math.max(9, y(v) - 3));
+  }
+  pen.setLineDash([]);
+  if (bold) {
+    trace(bold.points);
+    pen.strokeStyle = theme[bold.mod];
+    pen.lineWidth = 2.5;
+    pen.stroke();
+  }
+}
+
+// Small text that stays readable over a drawing.
+function label(pen, text, x, y) {
+  pen.lineWidth = 3;
+  pen.strokeStyle = state.theme.card;
+  pen.strokeText(text, x, y);
+  pen.fillStyle = state.theme.mute;
+  pen.fillText(text, x, y);
+  pen.lineWidth = 1;
+}
+
+// Round steps of 0.1, 0.2, 0.5, 1, 2, 5 ... seconds, about one every 70 px.
+function layAxis() {
+  const axis = part("axis");
+  const { start, duration } = state.value;
+  const rough = duration / Math.max(2, axis.clientWidth / 70);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((s) => s >= rough);
+  const digits = step < 1 ? 1 : 0;
+  const marks = [];
+  for (let t = Math.ceil(start / step) * step; t <= endTime() + 1e-6; t += step) marks.push(t);
+  axis.replaceChildren(...marks.map((t, i) => {
+    const mark = document.createElement("span");
+    mark.textContent = t.toFixed(digits) + (i === marks.length - 1 ? " s" : "");
+    mark.style.left = timeToX(t, 100) + "%";
+    return mark;
+  }));
+}

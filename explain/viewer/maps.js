@@ -1,0 +1,132 @@
+// The maps as numbers. A map is (heads, q, k) bytes; a view of it, for one head, the mean of heads
+// or the max of heads, is a Float32Array (q, k). Cells are patches, spans of sound or words.
+
+const HEAD_MODES = ["mean", "max"];
+
+// meta, bytes -> maps, each with received[head] (k): attention received, the mean over queries.
+function readMaps(meta, bytes) {
+  return meta.maps.map((map, index) => {
+    const size = map.heads * map.q * map.k;
+    const read = { ...map, index, bytes: bytes.subarray(map.offset, map.offset + size), views: new Map() };
+    read.received = receivedByHead(read);
+    read.pair = map.query + "<-" + map.key;
+    return read;
+  });
+}
+
+const headsOf = (map) => [...HEAD_MODES, ...Array.from({ length: map.heads }, (_, h) => h)];
+const stepOf = (map, h) => (map.high[h] - map.low[h]) / 255;
+
+function receivedByHead(map) {
+  const { heads, q, k, bytes, low } = map;
+  const received = Object.fromEntries(headsOf(map).map((h) => [h, new Float32Array(k)]));
+  const best = new Float32Array(q * k).fill(-Infinity);
+  for (let h = 0; h < heads; h++) {
+    const step = stepOf(map, h);
+    for (let i = 0, at = h * q * k; i < q; i++) {
+      for (let j = 0; j < k; j++, at++) {
+        const value = low[h] + bytes[at] * step;
+        received[h][j] += value / q;
+        if (value > best[i * k + j]) best[i * k + j] = value;
+      }
+    }
+    for (let j = 0; j < k; j++) received.mean[j] += received[h][j] / heads;
+  }
+  for (let i = 0; i < q * k; i++) received.max[i % k] += best[i] / q;
+  return received;
+}
+
+// (q, k) of one head, the mean or the max; the last few are kept.
+function viewOf(map, head) {
+  if (map.views.has(head)) return map.views.get(head);
+  const { heads, q, k, bytes, low } = map;
+  const view = new Float32Array(q * k);
+  const wanted = typeof head === "number" ? [head] : Array.from({ length: heads }, (_, h) => h);
+  for (const h of wanted) {
+    const step = stepOf(map, h);
+    const from = h * q * k;
+    for (let i = 0; i < q * k; i++) {
+      const value = low[h] + bytes[from + i] * step;
+      if (head === "max") view[i] = Math.max(view[i], value);
+      else view[i] += value / wanted.length;
+    }
+  }
+  if (map.views.size >= 12) map.views.delete(map.views.keys().next().value);
+  map.views.set(head, view);
+  return view;
+}
+
+// A pin is {mod, from, count}: a run of cells of one modality (one patch, or a frame's patches).
+function pinSide(map, pin) {
+  if (!pin) return null;
+  return pin.mod === map.query ? "query" : pin.mod === map.key ? "key" : null;
+}
+
+// What is painted, and on which modality: nothing pinned, the attention received by each key; a
+// query pinned, what it reads (k); a key pinned, how much each query reads it (q).
+function paintedOf(map, head, pin) {
+  const side = pinSide(map, pin);
+  if (!side) return { mod: map.key, values: map.received[head] };
+  const view = viewOf(map, head);
+  const { q, k } = map;
+  const { from, count } = pin;
+  if (side === "query") {
+    const values = new Float32Array(k);
+    for (let i = from; i < from + count; i++) {
+      for (let j = 0; j < k; j++) values[j] += view[i * k + j] / count;
+    }
+    return { mod: map.key, values };
+  }
+  const values = new Float32Array(q);
+  for (let i = 0; i < q; i++) {
+    for (let j = from; j < from + count; j++) values[i] += view[i * k + j] / count;
+  }
+  return { mod: map.query, values };
+}
+
+// The colour range. "view": what is painted; "layer" and "all": every head of the maps that read
+// the same modality, in this layer or in all. A nearly even map is not blown up to full contrast.
+function rangeOf(state, painted) {
+  const { map, scale, pin } = state;
+  const even = 1 / map.k;
+  let range = extent(painted.values);
+  if (scale !== "view") {
+    const peers = state.maps.filter((other) => other.key === map.key
+      && (scale === "all" || other.layer === map.layer));
+    const pairs = peers.flatMap((peer) => pinSide(map, pin)
+      ? [Math.min(...peer.low), Math.max(...peer.high)]
+      : headsOf(peer).flatMap((head) => extent(peer.received[head])));
+    range = extent([...pairs, ...range]);
+  }
+  return [range[0], Math.max(range[1], range[0] + even / 2)];
+}
+
+// The matrix with patches gathered into frames: rows are averaged over, columns summed.
+function gathered(map, head, perFrame) {
+  const view = viewOf(map, head);
+  const gq = map.query === "video" ? perFrame : 1;
+  const gk = map.key === "video" ? perFrame : 1;
+  const rows = map.q / gq;
+  const cols = map.k / gk;
+  const values = new Float32Array(rows * cols);
+  for (let i = 0; i < map.q; i++) {
+    const row = Math.floor(i / gq) * cols;
+    for (let j = 0; j < map.k; j++) values[row + Math.floor(j / gk)] += view[i * map.k + j] / gq;
+  }
+  return { values, rows, cols, gq, gk };
+}
+
+// How peaked the chosen head is: 0 even, 1 all on one cell.
+function focusOf(map, head) {
+  if (typeof head === "number") return map.focus[head];
+  return head === "max" ? Math.max(...map.focus) : map.focus.reduce((a, b) => a + b, 0) / map.heads;
+}
+
+// A cheap checksum of what is on the screen, for tests.
+function checksum(values, range, extra) {
+  let hash = 2166136261;
+  const add = (byte) => { hash = Math.imul(hash ^ byte, 16777619) >>> 0; };
+  for (const value of values) add(Math.round(255 * level(value, range)));
+  for (const number of extra) add(Math.round(number * 97));
+  return hash.toString(16);
+}

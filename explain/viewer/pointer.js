@@ -1,0 +1,101 @@
+// Pointer: press and drag on a lane seeks; a click on a patch, a span or a matrix cell pins it.
+let drag = null;
+
+function place(event, node) {
+  const box = node.getBoundingClientRect();
+  const within = (at, from, size) => clamp((at - from) / size, 0, 0.99999);
+  return [within(event.clientX, box.left, box.width), within(event.clientY, box.top, box.height)];
+}
+
+const laneTime = (event, zone) => state.value.start + place(event, zone)[0] * state.value.duration;
+
+function spanAt(time) {
+  const { edges } = state.value.sound;
+  let i = 0;
+  while (i < edges.length - 2 && edges[i + 1] <= time) i++;
+  return { mod: "audio", from: i, count: 1 };
+}
+
+function patchAt(event, zone) {
+  const { rows, cols } = state.value.frames;
+  const [x, y] = place(event, zone);
+  const cell = Math.floor(y * rows) * cols + Math.floor(x * cols);
+  return { mod: "video", from: frameAt(state.time) * rows * cols + cell, count: 1 };
+}
+
+element.addEventListener("pointerdown", (event) => {
+  const zone = event.target.closest("[data-zone]");
+  if (!zone || !state.value || event.button) return;
+  const name = zone.dataset.zone;
+  drag = { zone, name, x: event.clientX, y: event.clientY, moved: false };
+  if (zone.matches(".fs-lane")) {
+    zone.setPointerCapture(event.pointerId);
+    seek(laneTime(event, zone));
+  }
+});
+
+element.addEventListener("pointermove", (event) => {
+  if (!state.value) return;
+  if (drag) {
+    drag.moved ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > 4;
+    if (drag.zone.matches(".fs-lane")) seek(laneTime(event, drag.zone));
+  }
+  hint(event);
+});
+
+element.addEventListener("pointerup", (event) => {
+  const { zone, name, moved } = drag || {};
+  drag = null;
+  if (!zone || moved || !state.map) return;
+  if (name === "picture") pinCell(patchAt(event, zone));
+  if (name === "sound" && state.value.sound) pinCell(spanAt(laneTime(event, zone)));
+  const cell = name === "matrix" && matrixCell(event);
+  if (!cell) return;
+  pinCell(cell.query);
+  const time = timeOf(cell.query) ?? timeOf(cell.key);
+  if (time !== null) seek(time);
+});
+
+element.addEventListener("pointercancel", () => { drag = null; });
+root.addEventListener("pointerleave", () => { part("tip").hidden = true; });
+part("mx").addEventListener("scroll", () => { if (matrix) paintMatrix(); });
+
+// The tooltip: the thing under the pointer, and its number where it is painted.
+function hint(event) {
+  const zone = event.target.closest("[data-zone], .fs-word");
+  const text = zone && state.map ? hintText(event, zone) : "";
+  const tip = part("tip");
+  tip.hidden = !text;
+  if (!text) return;
+  tip.textContent = text;
+  const box = root.getBoundingClientRect();
+  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  const left = clamp(x + 14, 0, Math.max(0, root.clientWidth - tip.offsetWidth));
+  tip.style.transform = "translate(" + left + "px, " + (y - tip.offsetHeight - 12) + "px)";
+}
+
+function hintText(event, zone) {
+  const { value, painted, map } = state;
+  const name = zone.dataset.zone;
+  if (name === "matrix") {
+    const cell = matrixCell(event);
+    if (!cell) return "";
+    const [from, to] = [cell.query, cell.key].map((pin) => cellName(value, pin));
+    return capital(from) + " → " + to + ": " + figure(cell.value);
+  }
+  if (name === "frames" && value.frames) {
+    const [n, frame] = [cellsPerFrame(), frameAt(laneTime(event, zone))];
+    const said = capital(cellName(value, { mod: "video", from: frame * n, count: n }));
+    if (painted.mod !== "video") return said;
+    const sum = painted.values.subarray(frame * n, (frame + 1) * n).reduce((a, b) => a + b, 0);
+    const whole = painted.mod === map.key; // its share of what is read; else how much it reads
+    return said + ": " + figure(whole ? sum : sum / n) + (whole ? " in all its cells" : ", mean of its cells");
+  }
+  let pin = null;
+  if (zone.matches(".fs-word")) pin = { mod: "text", from: +zone.dataset.word, count: 1 };
+  else if (name === "picture") pin = patchAt(event, zone);
+  else if (name === "sound" && value.sound) pin = spanAt(laneTime(event, zone));
+  if (!pin) return "";
+  const number = painted.mod === pin.mod ? ": " + share(painted.values[pin.from], 1 / map.k) : "";
+  return capital(cellName(value, pin)) + number;
+}

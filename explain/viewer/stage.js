@@ -1,0 +1,170 @@
+// The stage: the clip, its attention over the picture, and the clock. Time is in seconds of the file.
+
+const root = element.querySelector(".fs-viewer");
+const part = (name) => root.querySelector(".fs-" + name);
+const video = part("video");
+
+const state = {
+  value: null, maps: [], strip: null, sound: null, file: false, // meta, maps, pictures, a clip to play
+  map: null, head: "mean", pin: null, scale: "view", // the choice
+  painted: null, range: [0, 1], // what follows from it
+  time: 0, playing: false, veil: 0.8, theme: {}, // the stage
+};
+
+// A canvas sized for the screen; null while it is hidden.
+function fit(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
+  const ratio = Math.min(2, window.devicePixelRatio || 1);
+  const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (!w || !h) return null;
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  return { pen, width, height };
+}
+
+function readTheme() {
+  const style = getComputedStyle(root);
+  for (const name of ["card", "mute", "line", "video", "audio", "text"]) {
+    state.theme[name] = style.getPropertyValue("--" + name).trim();
+  }
+  state.theme.font = style.fontFamily;
+}
+
+function frameAt(time) {
+  const { times } = state.value.frames;
+  let nearest = 0;
+  times.forEach((t, i) => { if (Math.abs(t - time) < Math.abs(times[nearest] - time)) nearest = i; });
+  return nearest;
+}
+
+const cellsPerFrame = () => state.value.frames.rows * state.value.frames.cols;
+const endTime = () => state.value.start + state.value.duration;
+
+// Width by height of the picture, from the clip where it plays, else from the strip.
+function pictureSize() {
+  const { frames } = state.value;
+  if (video.videoWidth) return [video.videoWidth, video.videoHeight];
+  return frames ? [frames.width, frames.height] : [16, 9];
+}
+
+// Where the picture lies inside the stage, without the black bars.
+function pictureBox(stage) {
+  const [w, h] = pictureSize();
+  const scale = Math.min(stage.clientWidth / w, stage.clientHeight / h);
+  const [width, height] = [w * scale, h * scale];
+  return { left: (stage.clientWidth - width) / 2, top: (stage.clientHeight - height) / 2, width, height };
+}
+
+function layStage() {
+  const stage = part("stage");
+  const [w, h] = pictureSize();
+  stage.style.aspectRatio = String(clamp(w / h, 4 / 3, 2.2));
+  const box = pictureBox(stage);
+  const heat = part("heat");
+  for (const side of ["left", "top", "width", "height"]) heat.style[side] = box[side] + "px";
+  drawStill();
+}
+
+// Without a video file, the nearest frame of the strip stands for the picture.
+function drawStill() {
+  const canvas = part("still");
+  const { frames } = state.value;
+  if (state.file || !frames || !state.strip) return;
+  const stage = part("stage");
+  const box = pictureBox(stage);
+  const area = fit(canvas, stage.clientWidth, stage.clientHeight);
+  if (!area) return;
+  area.pen.drawImage(state.strip, frameAt(state.time) * frames.width, 0, frames.width,
+    frames.height, box.left, box.top, box.width, box.height);
+}
+
+// The attention of the nearest frame, over the picture.
+function paintStage() {
+  const { value, painted, pin } = state;
+  if (!value.frames) return;
+  const canvas = part("heat");
+  const box = { width: parseFloat(canvas.style.width), height: parseFloat(canvas.style.height) };
+  const area = fit(canvas, box.width, box.height);
+  if (!area) return;
+  const { rows, cols } = value.frames;
+  const frame = frameAt(state.time);
+  if (painted && painted.mod === "video") {
+    area.pen.globalAlpha = state.veil;
+    area.pen.imageSmoothingQuality = "high";
+    area.pen.drawImage(frameHeat(frame), 0, 0, box.width, box.height);
+    area.pen.globalAlpha = 1;
+  }
+  if (pin && pin.mod === "video" && Math.floor(pin.from / (rows * cols)) === frame) {
+    const cell = pin.from % (rows * cols);
+    const [w, h] = pin.count > 1 ? [box.width, box.height] : [box.width / cols, box.height / rows];
+    outline(area.pen, (cell % cols) * w, Math.floor(cell / cols) * h, w, h);
+  }
+}
+
+// A white line within a dark one: seen on any picture.
+function outline(pen, x, y, w, h) {
+  for (const [width, colour] of [[4, "rgb(0 0 0 / .6)"], [2, "#fff"]]) {
+    pen.lineWidth = width;
+    pen.strokeStyle = colour;
+    pen.strokeRect(x + 2, y + 2, w - 4, h - 4);
+  }
+}
+
+// The heat of one frame, small; stretched where it is drawn. Kept until the painting changes.
+const heats = [];
+function frameHeat(frame) {
+  if (!heats[frame]) {
+    const { rows, cols } = state.value.frames;
+    heats[frame] = sheet(heatImage(state.painted.values, frame * rows * cols, rows, cols,
+      8 * rows, 8 * cols, state.range, false));
+  }
+  return heats[frame];
+}
+
+function paintClock() {
+  const { value, time, playing } = state;
+  const into = time - value.start;
+  const scrub = part("scrub");
+  scrub.value = into;
+  scrub.setAttribute("aria-valuetext", seconds(time));
+  part("clock").textContent = into.toFixed(1) + " / " + seconds(value.duration);
+  const button = part("playbutton");
+  button.classList.toggle("on", playing);
+  button.setAttribute("aria-label", playing ? "Pause" : "Play");
+  const track = part("track");
+  part("cursor").style.transform = "translateX(" + (into / value.duration) * track.clientWidth + "px)";
+}
+
+function seek(time) {
+  state.time = clamp(time, state.value.start, endTime());
+  if (state.file) video.currentTime = state.time;
+  touch("time");
+}
+
+function play(on) {
+  if (!state.value || state.playing === on) return;
+  state.playing = on;
+  if (on && state.time >= endTime() - 0.05) seek(state.value.start);
+  if (state.file) {
+    if (on) video.play().catch(() => play(false));
+    else video.pause();
+  }
+  touch("time");
+  if (on) requestAnimationFrame((now) => tick(now));
+}
+
+// While playing: the file's own clock, or ours where there is no file.
+function tick(before) {
+  if (!state.playing || !element.isConnected) return;
+  requestAnimationFrame((now) => {
+    if (!state.playing) return;
+    state.time = state.file ? video.currentTime : state.time + (now - before) / 1000;
+    if (state.time >= endTime() || video.ended) {
+      state.time = Math.min(state.time, endTime());
+      play(false);
+    }
+    touch("time");
+    tick(now);
+  });
+}

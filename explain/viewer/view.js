@@ -1,0 +1,46 @@
+// The line of words, the controls and the colour bar: what is painted, and how far it reaches.
+function paintView() {
+  const { value, map, head, pin, range } = state;
+  const sentence = part("sentence");
+  sentence.replaceChildren(make("b", "fs-c-" + map.query, capital(NAME[map.query])), " ← ",
+    make("b", "fs-c-" + map.key, NAME[map.key]), ", layer " + (map.layer + 1) + ", " + headName(head) + ": ",
+    clause(value, map, pin));
+  part("unpin").hidden = !pin;
+  part("warning").hidden = !map.warning;
+  part("warning").textContent = map.warning;
+
+  const layers = layersOf();
+  const slider = part("layer");
+  slider.max = layers.length;
+  slider.value = layers.indexOf(map.layer) + 1;
+  slider.disabled = layers.length < 2;
+  slider.setAttribute("aria-valuetext",
+    "layer " + (map.layer + 1) + ", " + NAME[map.query] + " reads " + NAME[map.key]);
+  part("layer-out").textContent = map.layer + 1 + " of " + value.layers;
+  const one = typeof head === "number";
+  part("head").max = map.heads;
+  if (one) part("head").value = head + 1;
+  part("head").parentNode.classList.toggle("idle", !one);
+  part("head-out").textContent = one ? head + 1 + "/" + map.heads : "–";
+  for (const button of root.querySelectorAll(".fs-seg button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.mode === (one ? "one" : head)));
+  }
+
+  const even = 1 / map.k;
+  part("lo").textContent = figure(range[0]);
+  part("hi").textContent = figure(range[1]);
+  part("even-t").textContent = "uniform would be 1/" + map.k + " = " + figure(even);
+  const inside = even >= range[0] && even <= range[1];
+  part("even").hidden = !inside;
+  part("even").style.left = 100 * level(even, range) + "%";
+  const area = fit(part("bar-c"));
+  for (let x = 0; area && x < area.width; x++) {
+    area.pen.fillStyle = css(x / area.width);
+    area.pen.fillRect(x, 0, 1.5, area.height);
+  }
+  const badge = part("badge");
+  badge.hidden = state.painted.mod === "video" || !value.frames;
+  badge.textContent = "painted on the " + (state.painted.mod === "audio" ? "sound" : "words");
+}
+
+const layersOf = () => [...new Set(state.maps.map((m) => m.layer))].sort((a, b) => a - b);
