@@ -1,0 +1,29 @@
+"""Start the dashboard: ``python app.py``."""
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from app.launch import launch, warm
+
+from app.dashboard import build
+from core_models.registry import MODELS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="FusionScope: look inside a video model")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--model", default=MODELS[0].name, help="a shipped model or a folder")
+    parser.add_argument("--share", action="store_true", help="a public link, through Gradio")
+    options = parser.parse_args()
+    warm(options.model, options.device)
+    launch(build(options.model, options.device), options.host, options.port, options.share)
+
+
+if __name__ == "__main__":
+    main()

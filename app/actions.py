@@ -1,0 +1,131 @@
+"""What the page does when it is asked to: each action fills the components it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+
+from app.problems import problem, sentence
+from app.session import Run, Runs, begin, exported, shown, switched
+from app.sidebar import Sidebar
+from app.viewer import Viewer
+from core_models.clip import MODALITIES, Modality
+from core_models.media import MediaError, load_clip
+from core_models.registry import load
+from explain.render.cards import compare, first_look
+
+FRAMES = 8
+STOPPED = "<p>Stopped; what was there before is kept.</p>"
+NO_COMPARISON = (
+    "<p>Switch video, sound or text off on the left: the answer before and after appears here, "
+    "side by side, with the change of every category.</p>"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """The components of the right column that the actions fill."""
+
+    run: gr.State
+    message: gr.HTML
+    answer: gr.HTML
+    viewer: Viewer
+    compared: gr.HTML
+    download: gr.DownloadButton
+
+
+@dataclass(frozen=True, eq=False)
+class Actions:
+    """The handlers of one page, over one store of runs and one device."""
+
+    runs: Runs
+    device: torch.device
+    side: Sidebar
+    content: Content
+
+    def analyse(
+        self,
+        path: str | None,
+        text: str,
+        subtitles: str | None,
+        model: str,
+        start: float,
+        length: float,
+        *streams: bool,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[dict[Any, Any]]:
+        """Decode, encode, fuse; can be stopped at every yield."""
+        message, stop = self.content.message, self.side.stop
+        try:
+            if not path:
+                raise MediaError("Choose a clip first.")
+            progress(0.05, desc="Loading the model")
+            yield {message: "", stop: gr.Button(visible=True)}
+            chosen = load(model, self.device)
+            progress(0.15, desc="Reading the clip")
+            yield {message: ""}
+            until = length or None
+            clip = load_clip(path, text, subtitles, FRAMES, start=start, length=until)
+            progress(0.4, desc=f"Looking at {len(clip.frames)} frames")
+            yield {message: ""}
+            kept = {"clip": Path(path).name, "model": model, "text": text, "subtitles": subtitles}
+            kept |= {"start": start, "length": until, "frames": FRAMES, "device": self.device.type}
+            run = begin(chosen, clip, Path(path), ticked(streams), kept)
+            progress(0.9, desc="Drawing")
+            yield {message: ""}
+            self.runs.put(run)
+            yield {self.content.run: run.id, **self.screen(run)}
+        except Exception as error:
+            yield {message: problem(error), stop: gr.Button(visible=False)}
+
+    def toggle(self, key: str, *streams: bool) -> dict[Any, Any]:
+        """The fusion again, with what is switched on now."""
+        run = self.runs.get(key)
+        if run is None:
+            return {self.content.message: ""}
+        try:
+            run = switched(run, ticked(streams))
+            self.runs.put(run)
+            return self.screen(run)
+        except Exception as error:
+            return {self.content.message: problem(error)}
+
+    def export(self, kind: str) -> Callable[[str], dict[Any, Any]]:
+        """The action that makes one file to download."""
+
+        def make(key: str) -> dict[Any, Any]:
+            run = self.runs.get(key)
+            if run is None:
+                raise gr.Error("Analyse a clip first; then it can be exported.", title="Export")
+            try:
+                made = exported(run, kind)
+            except Exception as error:
+                raise gr.Error(sentence(error), title="Export") from None
+            return {self.content.download: gr.DownloadButton(value=made)}
+
+        return make
+
+    def screen(self, run: Run) -> dict[Any, Any]:
+        """Everything on the page that depends on the run."""
+        before, content = run.before, self.content
+        where = f"{self.device.type.upper()} · {run.full.seconds:.1f} s · run {run.id[:4]}"
+        return {
+            content.message: "",
+            content.answer: first_look(run.now, before),
+            content.viewer: shown(run),
+            content.compared: NO_COMPARISON if before is None else compare(run.now, before),
+            self.side.status: f"<p>{where}</p>",
+            self.side.stop: gr.Button(visible=False),
+        }
+
+    def stopped(self) -> dict[Any, Any]:
+        return {self.content.message: STOPPED, self.side.stop: gr.Button(visible=False)}
+
+
+def ticked(streams: tuple[bool, ...]) -> tuple[Modality, ...]:
+    return tuple(m for m, on in zip(MODALITIES, streams, strict=True) if on)

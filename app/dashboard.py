@@ -1,0 +1,89 @@
+"""The page: its layout, and which action answers which event."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from app.actions import NO_COMPARISON, Actions, Content
+from app.session import Runs
+from app.sidebar import sidebar
+from app.viewer import Viewer
+from core_models.registry import MODELS, pick_device
+
+IN_BUNDLE = (
+    "<p>Everything: the answer and all figures (PNG and SVG), the raw attention (NPZ), JSON, the "
+    "manifest to replay it, and the report. The report alone is one HTML file with this viewer "
+    "inside; it opens without a server.</p>"
+)
+CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)"
+
+
+def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
+    """The dashboard, with its own store of runs."""
+    place = pick_device(device)
+    names = list(dict.fromkeys([model, *(info.name for info in MODELS)]))
+    abouts = {info.name: info.about for info in MODELS}
+    with gr.Blocks(title="FusionScope", fill_width=True, analytics_enabled=False) as page:
+        run = gr.State("")
+        with gr.Row(elem_id="shell", equal_height=False):
+            with gr.Column(elem_id="side", scale=0):
+                side = sidebar(names, abouts, place.type)
+            with gr.Column(elem_id="content"):
+                message = gr.HTML(elem_id="message")
+                answer = gr.HTML(elem_id="answer")
+                with gr.Column(elem_id="viewer-card"):
+                    viewer = Viewer(elem_id="viewer")
+                with gr.Tabs(elem_id="tabs"):
+                    with gr.Tab("Compare"):
+                        compared = gr.HTML(NO_COMPARISON, elem_id="compare")
+                    with gr.Tab("Export"):
+                        gr.HTML(IN_BUNDLE)
+                        with gr.Row(elem_id="exports"):
+                            everything = gr.Button("Everything (zip)", elem_id="export-zip")
+                            report = gr.Button("Report (HTML)", elem_id="export-report")
+                        download = gr.DownloadButton(visible="hidden", elem_id="download")
+        content = Content(run, message, answer, viewer, compared, download)
+        actions = Actions(Runs(), place, side, content)
+        _wire(actions)
+        for button, kind in ((everything, "zip"), (report, "report")):
+            button.click(
+                actions.export(kind),
+                run,
+                download,
+                concurrency_id="device",
+                api_visibility="private",
+            ).success(None, js=CLICK)
+    return page
+
+
+def _wire(actions: Actions) -> None:
+    side, content = actions.side, actions.content
+    asked = [side.clip, side.text, side.subtitles, side.model, side.start, side.length]
+    screen = [content.message, content.answer, content.viewer, content.compared]
+    screen += [side.status, side.stop]
+    job = side.go.click(
+        actions.analyse,
+        [*asked, *side.streams],
+        [content.run, *screen],
+        concurrency_id="device",
+        concurrency_limit=1,
+        show_progress_on=[content.message],
+        api_visibility="private",
+    )
+    side.stop.click(
+        actions.stopped,
+        None,
+        [content.message, side.stop],
+        cancels=[job],
+        queue=False,
+        api_visibility="private",
+    )
+    for stream in side.streams:
+        stream.input(
+            actions.toggle,
+            [content.run, *side.streams],
+            screen,
+            concurrency_id="device",
+            show_progress="hidden",
+            api_visibility="private",
+        )

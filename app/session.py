@@ -1,0 +1,136 @@
+"""Runs kept on the server, by id, bounded in bytes; the page holds the id alone."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core_models.checkpoint import weight_hashes
+from core_models.clip import MODALITIES, Clip, Modality
+from core_models.media import playable, preview
+from core_models.registry import find
+from explain.analysis import Analysis, analyse, toggle
+from explain.export import bundle, files, report
+from explain.viewer.payload import payload
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One analysed clip. full: with all that the clip has; now: with what is switched on.
+
+    video: a file that browsers play, which starts at video_start seconds of the clip's file.
+    """
+
+    id: str
+    full: Analysis
+    now: Analysis
+    video: Path
+    video_start: float
+    folder: Path
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def before(self) -> Analysis | None:
+        """What to compare with: the full run, if this is not it."""
+        return None if self.now.present == self.full.present else self.full
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory."""
+        tensors = [*self.full.inputs.values.values(), *self.full.tokens.values.values()]
+        arrays = [*self.full.attention.values(), *self.now.attention.values()]
+        clip = self.full.clip
+        held = sum(t.nbytes for t in tensors) + sum(a.nbytes for a in arrays)
+        return held + clip.frames.nbytes + clip.waveform.nbytes
+
+
+class Runs:
+    """The runs of all sessions; the oldest go first when the memory allowed is full."""
+
+    def __init__(self, limit: int = 2 * 2**30) -> None:
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._limit = limit
+        self._lock = threading.Lock()
+
+    def put(self, run: Run) -> None:
+        with self._lock:
+            self._runs[run.id] = run
+            self._runs.move_to_end(run.id)
+            while len(self._runs) > 1 and sum(r.size for r in self._runs.values()) > self._limit:
+                _, old = self._runs.popitem(last=False)
+                shutil.rmtree(old.folder, ignore_errors=True)
+
+    def get(self, key: str | None) -> Run | None:
+        with self._lock:
+            return self._runs.get(key or "")
+
+
+def watchable(path: Path, clip: Clip, folder: Path) -> tuple[Path, float]:
+    """The file itself where browsers play it, else a preview of the window; and its start."""
+    if playable(path):
+        return path, 0.0
+    copy = folder / "preview.mp4"
+    preview(path, copy, start=clip.start, length=clip.duration)
+    return copy, clip.start
+
+
+def begin(
+    model: Any,
+    clip: Clip,
+    path: Path,
+    present: Collection[Modality],
+    arguments: Mapping[str, Any],
+) -> Run:
+    """Analyse a clip with all that it has, then with what is switched on."""
+    folder = Path(tempfile.mkdtemp(prefix="fusionscope-"))
+    full = analyse(model, clip)
+    video, start = watchable(path, clip, folder)
+    run = Run(secrets.token_urlsafe(12), full, full, video, start, folder, arguments)
+    return switched(run, present)
+
+
+def switched(run: Run, present: Collection[Modality]) -> Run:
+    """The same run with other modalities switched on."""
+    there = [m for m in run.full.present if m in present]
+    if there == list(run.now.present):
+        return run
+    now = run.full if there == list(run.full.present) else toggle(run.full, there)
+    return replace(run, now=replace(now, seconds=run.full.seconds))
+
+
+def shown(run: Run) -> dict[str, Any]:
+    """What the viewer is given: a description, and the files that it fetches."""
+    stamp = f"{run.id[:6]}-{''.join(m[0] for m in run.now.present)}"
+    made = payload(run.now, stamp)
+    value: dict[str, Any] = {
+        "meta": {**made.meta, "video_start": run.video_start},
+        "video": str(run.video),
+    }
+    parts = {"strip": (made.strip, "jpg"), "sound": (made.sound, "png")}
+    for name, (content, kind) in {**parts, "tensor": (made.tensor, "bin")}.items():
+        value[name] = None
+        if content is not None:
+            target = run.folder / f"{stamp}.{name}.{kind}"
+            target.write_bytes(content)
+            value[name] = str(target)
+    return value
+
+
+def exported(run: Run, kind: str) -> Path:
+    """One file to download: ``zip`` (everything) or ``report`` (HTML)."""
+    stem = Path(run.full.clip.name).stem[:60] or "clip"
+    off = [m for m in MODALITIES if m not in run.now.present]
+    arguments = {**run.arguments, "without": off}
+    target = run.folder / f"fusionscope-{stem}.{'zip' if kind == 'zip' else 'html'}"
+    if kind == "report":
+        target.write_text(report(run.now, run.video), encoding="utf-8")
+        return target
+    hashes = weight_hashes(find(arguments["model"]))
+    return bundle(files(run.now, arguments, hashes, video=run.video), target)

@@ -1,0 +1,130 @@
+"""The left column: what to analyse, and with what."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from app.problems import problem
+from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
+
+OWN = "your own checkpoint"
+
+
+@dataclass(frozen=True, eq=False)
+class Sidebar:
+    """Its components, as the handlers need them."""
+
+    clip: gr.File
+    text: gr.Textbox
+    subtitles: gr.File
+    model: gr.Dropdown
+    start: gr.Slider
+    length: gr.Slider
+    streams: tuple[gr.Checkbox, ...]
+    go: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+
+
+def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
+    """Lay it out; what concerns the choice of a clip or model is wired here."""
+    gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
+    clip, start, length = _clip()
+    text = gr.Textbox(
+        label="Text",
+        placeholder="What is said or shown, in words. May stay empty.",
+        lines=2,
+        max_lines=6,
+        max_length=20_000,
+        elem_id="text",
+    )
+    with gr.Accordion("Subtitles from a file", open=False, elem_id="subtitles-box"):
+        kinds = [".srt", ".vtt"]
+        subtitles = gr.File(show_label=False, file_types=kinds, height=90, elem_id="subtitles")
+    model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
+    about = gr.HTML(f"<p>{escape(abouts.get(names[0], OWN))}</p>", elem_id="about")
+    gr.HTML('<div class="side-title">What it may use</div>')
+    with gr.Row(elem_id="streams"):
+        kinds = ["Video", "Sound", "Text"]
+        streams = tuple(
+            gr.Checkbox(True, label=k, container=False, elem_id=f"use-{k.lower()}") for k in kinds
+        )
+    go = gr.Button("Analyse", variant="primary", elem_id="analyse")
+    stop = gr.Button("Stop", visible=False, elem_id="stop")
+    status = gr.HTML(f"<p>{device.upper()}</p>", elem_id="status")
+    model.change(
+        lambda name: f"<p>{escape(abouts.get(name, OWN))}</p>",
+        model,
+        about,
+        queue=False,
+        api_visibility="private",
+    )
+    return Sidebar(clip, text, subtitles, model, start, length, streams, go, stop, status)
+
+
+def _clip() -> tuple[gr.File, gr.Slider, gr.Slider]:
+    """The clip, its picture and facts, and for a long one the window to read."""
+    kinds = sorted(EXTENSIONS)
+    clip = gr.File(label="Clip", file_types=kinds, height=118, elem_id="clip")
+    example = gr.Button("Try the example clip", size="sm", elem_id="example")
+    poster = gr.HTML(elem_id="poster")
+    with gr.Column(visible=False, elem_id="window") as window:
+        strip = gr.HTML(elem_id="window-strip")
+        start = gr.Slider(0, 1, 0, step=0.1, label="Start in s", elem_id="start")
+        length = gr.Slider(0, 1, 0, step=0.1, label="Length in s, 0: all", elem_id="length")
+
+    def looked(path: str | None) -> dict[Any, Any]:
+        closed = {poster: "", window: gr.Column(visible=False), length: 0, start: 0}
+        if not path:
+            return closed
+        try:
+            info = probe(path)
+            few = info.duration <= LONG
+            count, height = (1, 180) if few else (10, 40)
+            seen = picture(thumbnails(path, count=count, height=height)[1])
+        except Exception as error:
+            return {**closed, poster: problem(error)}
+        if few:
+            return {**closed, poster: seen + facts(path, info)}
+        longest = round(min(info.duration, LIMITS.max_seconds), 1)
+        return {
+            poster: facts(path, info),
+            window: gr.Column(visible=True),
+            strip: seen,
+            start: gr.Slider(maximum=round(info.duration, 1), value=0),
+            length: gr.Slider(maximum=longest, value=0),
+        }
+
+    chosen = [poster, window, strip, start, length]
+    clip.change(looked, clip, chosen, show_progress="hidden", api_visibility="private")
+    example.click(lambda: gr.get_video("world.mp4"), None, clip, api_visibility="private")
+    return clip, start, length
+
+
+def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """Frames (N, H, W, 3) side by side, as an image that carries its bytes."""
+    out = BytesIO()
+    Image.fromarray(np.concatenate(list(frames), axis=1)).save(out, "JPEG", quality=82)
+    code = base64.b64encode(out.getvalue()).decode()
+    return f'<img alt="frames of the clip" src="data:image/jpeg;base64,{code}">'
+
+
+def facts(path: str, info: ClipInfo) -> str:
+    """``bongo.mp4 · 10.0 s · 640×360 · stereo 44.1 kHz``."""
+    sound = "no sound"
+    if info.has_audio:
+        many = f"{info.audio_channels} channels"
+        kind = {1: "mono", 2: "stereo"}.get(info.audio_channels, many)
+        sound = f"{kind} {info.audio_rate / 1000:g} kHz"
+    width, height = info.size
+    parts = (Path(path).name, f"{info.duration:.1f} s", f"{width}×{height}", sound)
+    return f"<p>{' · '.join(escape(p) for p in parts)}</p>"
