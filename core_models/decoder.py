@@ -40,7 +40,8 @@ AUDIO_CODECS = frozenset(
 TEXT_CODECS = frozenset({"mov_text", "subrip", "webvtt", "ass", "text"})
 SEEKABLE = frozenset({"mov", "matroska"})
 SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
-MAX_RATE, MAX_CHANNELS, MAX_CUES, MAX_LETTERS = 384_000, 64, 5000, 2000
+MAX_RATE, MAX_CHANNELS, MAX_CUES, MAX_LETTERS = 384_000, 64, 2000, 500
+THREADS = min(4, os.cpu_count() or 1)
 THUMBNAIL_WIDTH, PREVIEW_SIDE, PREVIEW_RATE, PREVIEW_FPS = 8, 640, 48_000, 60
 
 Image = NDArray[np.uint8]
@@ -121,7 +122,7 @@ def open_source(request: Request) -> Source:
             "convert the clip to H.264 in an MP4 file."
         )
     video.codec_context.options = {"max_pixels": limit}
-    video.codec_context.thread_count = min(4, os.cpu_count() or 1)
+    video.codec_context.thread_count = THREADS
     video.thread_type = "AUTO"
     audio = best(container, "audio", container.streams.audio)
     text = [s for s in container.streams.subtitles if codec_of(s) in TEXT_CODECS]
@@ -160,35 +161,35 @@ def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = No
     """Read the file once, decoding the sound and the text on the way."""
     shown: list[float] = []
     keys: list[float] = []
-    spans: dict[int, list[float]] = {}
+    spans: dict[str, list[float]] = {}
     streams = source.video, source.audio, source.captions if cues is not None else None
     for packet in packets(source.container, *streams):
-        at = source.time(packet)
-        if packet.size and at is not None and not packet.is_discard:
+        at, kind = source.time(packet), packet.stream.type
+        if kind == "audio" and sound is not None:
+            sound.feed(source, packet, at)
+        if at is None or not packet.size:
+            continue
+        if not packet.is_discard:
+            span = spans.setdefault(kind, [at, at])
             lasts = min(60.0, float((packet.duration or 0) * packet.time_base))
-            span = spans.setdefault(packet.stream_index, [at, at])
             span[0], span[1] = min(span[0], at), max(span[1], at + lasts)
-        if packet.stream_index == source.video.index:
-            if packet.size and at is not None:
-                shown.append(at)
-                if packet.is_keyframe:
-                    keys.append(at)
-        elif source.audio is not None and packet.stream_index == source.audio.index:
-            if sound is not None:
-                sound.feed(source, packet, at)
-        elif cues is not None and packet.size and at is not None and len(cues) < MAX_CUES:
+        if kind == "video":
+            shown.append(at)
+            if packet.is_keyframe:
+                keys.append(at)
+        elif kind == "subtitle" and cues is not None and len(cues) < MAX_CUES:
             cues.extend(cue(packet, at))
     if not shown:
         raise Refused("No frame of this video could be read; it is damaged or incomplete.")
-    first, last = spans.get(source.video.index, [min(shown), max(shown)])
+    first, last = spans.get("video", [min(shown), max(shown)])
     if last == max(shown):  # the last frame does not say how long it stays
         last += (last - first) / max(1, len(shown) - 1)
-    hums = spans.get(source.audio.index) if source.audio is not None else None
+    heard = spans.get("audio")
     return Index(
         keys=tuple(sorted(set(keys))),
         count=len(shown),
         picture=(max(0.0, first), max(last, first + 0.001)),
-        sound=(max(0.0, hums[0]), hums[1]) if hums else None,
+        sound=(max(0.0, heard[0]), heard[1]) if heard else None,
         declared=declared_length(source),
     )
 
@@ -243,12 +244,10 @@ class Sound:
             self.usable = False
             return
         try:
-            frames = packet.decode()
+            for frame in packet.decode():
+                self.take(frame, source.time(frame))
         except (av.FFmpegError, ValueError):
             self.faults += 1
-            return
-        for frame in frames:
-            self.take(frame, source.time(frame))
 
     def take(self, frame: Any, at: float | None) -> None:
         channels = frame.layout.nb_channels
@@ -530,8 +529,7 @@ def load(request: Request) -> Answer:
     start, end = window(request, index)
     painter = Painter((request["side"], request["side"]))
     targets = middles(*in_window(index, start, end), request["frames"])
-    keys = () if request.get("sequential") else index.keys
-    shots, faults = shoot(request, targets, keys, painter)
+    shots, faults = shoot(request, targets, index.keys, painter)
     facts = describe(source, index, painter)
     facts |= {"start": start, "end": end, "cues": cues, "faults": faults}
     facts |= {"broken": sound.broken, "lost": sound.faults, "readable": sound.usable}
@@ -592,6 +590,7 @@ class Track:
         self.video.pix_fmt = "yuv420p"
         self.video.options = {"preset": "veryfast", "crf": "24"}
         self.video.codec_context.time_base = Fraction(1, 90_000)
+        self.video.codec_context.thread_count = THREADS
         self.audio = sink.add_stream("aac", rate=PREVIEW_RATE, layout="mono") if len(wave) else None
 
     def write(self, image: Image, at: float) -> None:
@@ -634,7 +633,8 @@ def restrict(memory: int, seconds: int, file_size: int) -> None:
     bounds = {"AS": memory, "CPU": seconds, "FSIZE": file_size, "NOFILE": 64, "CORE": 0}
     for name, bound in bounds.items():
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (bound, bound))
+            hard = bound + 1 if name == "CPU" else bound  # the soft one has a signal of its own
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (bound, hard))
 
 
 def answer(request: Request) -> Answer:

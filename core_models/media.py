@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core_models.clip import Clip, TextSource, Word
-from core_models.subtitles import Cue, cue_words, plain, read_cues, typed_words
+from core_models.clip import Clip
+from core_models.subtitles import Cue, Cues, choose_words, plain, read_cues
 
 EXTENSIONS = frozenset(
     ".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .ogv .ogg .flv .gif "
@@ -31,8 +31,8 @@ PLAYABLE = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".webm": "matroska"}
 PLAYABLE_VIDEO = frozenset({"h264", "vp8", "vp9", "av1"})
 PLAYABLE_AUDIO = frozenset({"aac", "opus", "mp3", "vorbis"})
 PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
-MAX_FRAMES, MAX_WORDS, LONG, SIDE = 256, 2000, 30.0, 448
-MAX_HEADER = 64_000_000
+MAX_FRAMES, LONG, SIDE = 256, 30.0, 448
+MAX_HEADER = 16_000_000
 UNREADABLE = "This is not a video that can be read; it is damaged or of another kind."
 
 FilePath = str | os.PathLike[str]
@@ -131,14 +131,14 @@ def load_clip(
     """
     if not 1 <= frames <= MAX_FRAMES:
         raise MediaError(f"Choose between 1 and {MAX_FRAMES} frames.")
-    if not (math.isfinite(start) and start >= 0) or not (length is None or length > 0):
+    if not (math.isfinite(start) and start >= 0) or not (length is None or 0 < length < math.inf):
         raise MediaError("Choose a window that starts at 0 s or later and is longer than 0 s.")
     source = check(path, limits)
-    beside = _subtitle_file(None if text.strip() else subtitles)
+    beside = None if subtitles is None or text.strip() else _subtitle_file(subtitles)
     asked = {"frames": frames, "start": start, "length": length, "rate": rate, "side": SIDE}
     with _distrust():
         read = _reading(*_ask("load", source, limits, **asked))
-    words, origin, remarks = choose_words(text, beside, read)
+    words, origin, remarks = choose_words(text, beside, read.cues, read.start, read.end)
     return Clip(
         name=source.name,
         key=file_key(source),
@@ -215,9 +215,12 @@ def check(path: FilePath, limits: Limits = LIMITS) -> Path:
             f"Files of type {plain(source.suffix)[:12] or '(none)'} are not read; choose a video "
             "such as .mp4, .mov, .webm, .mkv or .avi."
         )
-    if not source.is_file():
+    try:
+        size = source.stat().st_size if source.is_file() else -1
+    except (OSError, ValueError):
+        size = -1
+    if size < 0:
         raise MediaError("This file does not exist or cannot be opened; choose it again.")
-    size = source.stat().st_size
     if size == 0:
         raise MediaError("This file is empty (0 bytes); choose another one.")
     if size > limits.max_bytes:
@@ -237,9 +240,7 @@ def file_key(path: FilePath) -> str:
     return digest.hexdigest()
 
 
-def _subtitle_file(path: FilePath | None) -> tuple[Sequence[Cue], tuple[str, ...]] | None:
-    if path is None:
-        return None
+def _subtitle_file(path: FilePath) -> Cues:
     try:
         return read_cues(Path(path))
     except ValueError as error:
@@ -247,27 +248,6 @@ def _subtitle_file(path: FilePath | None) -> tuple[Sequence[Cue], tuple[str, ...
 
 
 # ---- what was read, in words -----------------------------------------------------------------
-
-
-def choose_words(
-    text: str, beside: tuple[Sequence[Cue], tuple[str, ...]] | None, read: Reading
-) -> tuple[tuple[Word, ...], TextSource, tuple[str, ...]]:
-    """Words, where they come from, and remarks: typed before a file before the clip's own."""
-    remarks: tuple[str, ...] = ()
-    origin: TextSource
-    if text.strip():
-        words, origin = typed_words(text), "typed"
-    elif beside is not None:
-        words, origin, remarks = cue_words(beside[0], read.start, read.end), "subtitles", beside[1]
-    else:
-        words, origin = cue_words(read.cues, read.start, read.end), "embedded"
-    if not words:
-        if origin == "subtitles":
-            remarks += ("No subtitle falls into this window.",)
-        origin = "none"
-    if len(words) > MAX_WORDS:
-        remarks += (f"Only the first {MAX_WORDS:,} of {len(words):,} words are read.",)
-    return words[:MAX_WORDS], origin, remarks
 
 
 def notices(read: Reading, asked: int, length: float | None, rate: int) -> tuple[str, ...]:
@@ -393,7 +373,7 @@ def _converse(request: bytes, seconds: float, largest: int) -> bytearray:
             timer.cancel()
             _kill(process)
     if late.is_set() or -process.returncode == getattr(signal, "SIGXCPU", None):
-        raise MediaError(f"Reading this file took longer than {seconds:.0f} s; try a shorter clip.")
+        raise MediaError(f"Reading this file took longer than {seconds:g} s; try a shorter clip.")
     if process.returncode:
         raise MediaError(
             "The decoder stopped on this file, which is damaged or unusual; "
@@ -418,6 +398,7 @@ def _environment() -> dict[str, str]:
     packages = [root, *(p for p in sys.path if os.path.isabs(p) and p != root)]
     return kept | {
         "PATH": os.defpath,
+        "HOME": os.path.abspath(os.sep),
         "PYTHONPATH": os.pathsep.join(packages),
         "PYTHONSAFEPATH": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

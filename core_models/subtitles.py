@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pysubs2
 
-from core_models.clip import Word
+from core_models.clip import TextSource, Word
 
 FORMATS = {".srt": "srt", ".vtt": "vtt"}
-MAX_BYTES, MAX_LETTERS = 1_000_000, 64
+MAX_BYTES, MAX_LETTERS, MAX_WORDS = 1_000_000, 64, 2000
 
 Cue = tuple[float, float, str]
+Cues = tuple[Sequence[Cue], tuple[str, ...]]  # with remarks
 
 _MARKUP = re.compile(r"\{\\[^{}]*\}|</?[a-zA-Z0-9][^<>]*>")
 _BREAKS = re.compile(r"\\[Nnh]")
@@ -48,9 +49,26 @@ def cue_words(cues: Sequence[Cue], start: float, end: float) -> tuple[Word, ...]
     return tuple(words)
 
 
-def read_cues(path: str | Path) -> tuple[list[Cue], tuple[str, ...]]:
-    """The cues of an .srt or .vtt file, and notices; ValueError says why it cannot be read."""
-    path = Path(path)
+def choose_words(
+    text: str, beside: Cues | None, inside: Sequence[Cue], start: float, end: float
+) -> tuple[tuple[Word, ...], TextSource, tuple[str, ...]]:
+    """Words, where they come from, and remarks: typed, else of a file, else the clip's own."""
+    remarks: tuple[str, ...] = ()
+    origin: TextSource
+    if text.strip():
+        words, origin = typed_words(text), "typed"
+    elif beside is not None:
+        words, origin, remarks = cue_words(beside[0], start, end), "subtitles", beside[1]
+        remarks += () if words else ("No subtitle falls into this window.",)
+    else:
+        words, origin = cue_words(inside, start, end), "embedded"
+    if len(words) > MAX_WORDS:
+        remarks += (f"Only the first {MAX_WORDS:,} of {len(words):,} words are read.",)
+    return words[:MAX_WORDS], origin if words else "none", remarks
+
+
+def read_cues(path: Path) -> Cues:
+    """The cues of an .srt or .vtt file, and remarks; ValueError says why it cannot be read."""
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise ValueError("Subtitles are read from .srt and .vtt files only; choose one of those.")
