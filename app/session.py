@@ -14,25 +14,20 @@ from typing import Any
 
 from core_models.checkpoint import weight_hashes
 from core_models.clip import MODALITIES, Clip, Modality
-from core_models.media import playable, preview
 from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
-from explain.export import bundle, files, report
+from explain.export import Footage, bundle, files, report, watchable
 from explain.viewer.payload import payload
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One analysed clip. full: with all that the clip has; now: with what is switched on.
-
-    video: a file that browsers play, which starts at video_start seconds of the clip's file.
-    """
+    """One analysed clip. full: with all that the clip has; now: with what is switched on."""
 
     id: str
     full: Analysis
     now: Analysis
-    video: Path
-    video_start: float
+    footage: Footage
     folder: Path
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,15 +67,6 @@ class Runs:
             return self._runs.get(key or "")
 
 
-def watchable(path: Path, clip: Clip, folder: Path) -> tuple[Path, float]:
-    """The file itself where browsers play it, else a preview of the window; and its start."""
-    if playable(path):
-        return path, 0.0
-    copy = folder / "preview.mp4"
-    preview(path, copy, start=clip.start, length=clip.duration)
-    return copy, clip.start
-
-
 def begin(
     model: Any,
     clip: Clip,
@@ -91,8 +77,8 @@ def begin(
     """Analyse a clip with all that it has, then with what is switched on."""
     folder = Path(tempfile.mkdtemp(prefix="fusionscope-"))
     full = analyse(model, clip)
-    video, start = watchable(path, clip, folder)
-    run = Run(secrets.token_urlsafe(12), full, full, video, start, folder, arguments)
+    footage = watchable(path, clip, folder)
+    run = Run(secrets.token_urlsafe(12), full, full, footage, folder, arguments)
     return switched(run, present)
 
 
@@ -108,11 +94,8 @@ def switched(run: Run, present: Collection[Modality]) -> Run:
 def shown(run: Run) -> dict[str, Any]:
     """What the viewer is given: a description, and the files that it fetches."""
     stamp = f"{run.id[:6]}-{''.join(m[0] for m in run.now.present)}"
-    made = payload(run.now, stamp)
-    value: dict[str, Any] = {
-        "meta": {**made.meta, "video_start": run.video_start},
-        "video": str(run.video),
-    }
+    made = payload(run.now, stamp, run.footage.start)
+    value: dict[str, Any] = {"meta": made.meta, "video": str(run.footage.path)}
     parts = {"strip": (made.strip, "jpg"), "sound": (made.sound, "png")}
     for name, (content, kind) in {**parts, "tensor": (made.tensor, "bin")}.items():
         value[name] = None
@@ -130,7 +113,7 @@ def exported(run: Run, kind: str) -> Path:
     arguments = {**run.arguments, "without": off}
     target = run.folder / f"fusionscope-{stem}.{'zip' if kind == 'zip' else 'html'}"
     if kind == "report":
-        target.write_text(report(run.now, run.video), encoding="utf-8")
+        target.write_text(report(run.now, run.footage), encoding="utf-8")
         return target
     hashes = weight_hashes(find(arguments["model"]))
-    return bundle(files(run.now, arguments, hashes, video=run.video), target)
+    return bundle(files(run.now, arguments, hashes, run.footage), target)

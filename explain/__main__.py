@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from core_models.clip import MODALITIES, Clip
 from core_models.media import MediaError, file_key, load_clip
 from core_models.registry import MODELS, find, load, pick_device
 from explain.analysis import Analysis, NothingToReadError, analyse
-from explain.export import files, write
+from explain.export import files, watchable, write
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -55,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
             options.error("name a clip, for example: python -m explain clip.mp4")
         analysis, clip = run(given)
         hashes = weight_hashes(find(given.model))
-        contents = files(analysis, arguments(given), hashes, video=Path(given.clip))
+        with tempfile.TemporaryDirectory() as folder:
+            footage = watchable(Path(given.clip), clip, Path(folder))
+            contents = files(analysis, arguments(given), hashes, footage)
         write(contents, given.out)
     except (MediaError, CheckpointError, NothingToReadError, ReplayError, OSError) as error:
         print(f"explain: {error}", file=sys.stderr)

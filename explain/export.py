@@ -6,7 +6,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from html import escape
 from importlib.metadata import version
 from io import BytesIO
@@ -15,17 +15,35 @@ from typing import Any
 
 import numpy as np
 
-from core_models.clip import MODALITIES
+from core_models.clip import MODALITIES, Clip
 from core_models.layout import WordGrid
+from core_models.media import playable, preview
 from explain.analysis import Analysis
 from explain.maps import NAMES
 from explain.render.cards import CSS, first_look
 from explain.render.figures import figures
-from explain.viewer.payload import Payload, payload, words
+from explain.viewer.payload import payload, words
 from explain.viewer.standalone import data_url, page
 
 PACKAGES = ("torch", "timm", "transformers", "av", "numpy", "matplotlib")
 MAX_VIDEO = 12_000_000  # bytes of a clip that a report carries inside
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A file that browsers play; it begins at `start` seconds of the clip's own file."""
+
+    path: Path
+    start: float = 0.0
+
+
+def watchable(path: Path, clip: Clip, folder: Path) -> Footage:
+    """The file itself where browsers play it, else a preview of the window, made in folder."""
+    if playable(path):
+        return Footage(path)
+    copy = folder / "preview.mp4"
+    preview(path, copy, start=clip.start, length=clip.duration)
+    return Footage(copy, clip.start)
 
 
 def prediction(analysis: Analysis) -> dict[str, Any]:
@@ -88,15 +106,15 @@ def inline(kind: str, content: bytes | None) -> dict[str, str] | None:
     return None if content is None else {"url": data_url(content, kind)}
 
 
-def report(analysis: Analysis, video: Path | None = None, shown: Payload | None = None) -> str:
+def report(analysis: Analysis, footage: Footage) -> str:
     """One HTML file with the viewer inside; the clip too where it is small enough to carry."""
-    shown = shown or payload(analysis, analysis.clip.key[:8])
-    content = None
-    if video is not None and video.stat().st_size <= MAX_VIDEO:
-        content = video.read_bytes()
-    kind = "video/webm" if video is not None and video.suffix == ".webm" else "video/mp4"
+    shown = payload(analysis, analysis.clip.key[:8], footage.start)
+    video, kind = footage.path, "video/mp4"
+    if video.suffix.lower() == ".webm":
+        kind = "video/webm"
+    small = video.stat().st_size <= MAX_VIDEO
     value = {
-        "video": inline(kind, content),
+        "video": inline(kind, video.read_bytes() if small else None),
         "strip": inline("image/jpeg", shown.strip),
         "sound": inline("image/png", shown.sound),
         "tensor": inline("application/octet-stream", shown.tensor),
@@ -116,14 +134,14 @@ def files(
     analysis: Analysis,
     arguments: Mapping[str, Any],
     hashes: Mapping[str, str],
-    video: Path | None = None,
+    footage: Footage,
 ) -> dict[str, bytes]:
     """Every file of the export by its relative name."""
     out = {
         "prediction.json": _json(prediction(analysis)),
         "manifest.json": _json(manifest(analysis, arguments, hashes)),
         "axes.json": _json(axes(analysis)),
-        "report.html": report(analysis, video).encode(),
+        "report.html": report(analysis, footage).encode(),
     }
     arrays = BytesIO()
     held: dict[str, Any] = dict(analysis.attention)

@@ -105,12 +105,14 @@ function paintHeads() {
   const { maps, scale } = state;
   const grids = new Map();
   for (const map of maps) {
-    for (const head of headsOf(map)) grids.set(map.index + " " + head, { map, ...thumbGrid(map, head) });
+    for (const head of headsOf(map)) {
+      grids.set(map.index + " " + head, { map, head, ...thumbGrid(map, head) });
+    }
   }
   for (const thumb of root.querySelectorAll(".fs-thumb")) {
     const grid = grids.get(thumb.dataset.map + " " + thumb.dataset.head);
     const peers = scale === "view" ? [grid] : [...grids.values()].filter((other) =>
-      other.map.key === grid.map.key && (scale === "all" || other.map.layer === grid.map.layer));
+      other.map.key === grid.map.key && alike(other.head, grid.head) && (scale === "all" || other.map.layer === grid.map.layer));
     const range = extent(peers.flatMap((peer) => extent(peer.values)));
     range[1] = Math.max(range[1], range[0] + 0.5 / grid.map.k);
     const smooth = grid.map.key === "video";

@@ -88,7 +88,7 @@ function laySound() {
   if (!area || !state.sound) return;
   area.pen.fillStyle = "#0b0c10";
   area.pen.fillRect(0, 0, area.width, area.height);
-  area.pen.globalAlpha = 0.78; // leaves the bright colours to the attention
+  area.pen.globalAlpha = 0.66; // leaves the bright colours to the attention
   area.pen.imageSmoothingQuality = "high";
   area.pen.drawImage(state.sound, 0, 0, area.width, area.height);
   area.pen.globalAlpha = 1;

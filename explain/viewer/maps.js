@@ -84,8 +84,11 @@ function paintedOf(map, head, pin) {
   return { mod: map.query, values };
 }
 
+const alike = (head, other) => (head === "max") === (other === "max");
+
 // The colour range. "view": what is painted; "layer" and "all": every head of the maps that read
-// the same modality, in this layer or in all. A nearly even map is not blown up to full contrast.
+// the same modality, in this layer or in all (the max of heads only with its like: it would leave
+// the rest dark). A nearly even map is not blown up to full contrast.
 function rangeOf(state, painted) {
   const { map, scale, pin } = state;
   const even = 1 / map.k;
@@ -95,7 +98,7 @@ function rangeOf(state, painted) {
       && (scale === "all" || other.layer === map.layer));
     const pairs = peers.flatMap((peer) => pinSide(map, pin)
       ? [Math.min(...peer.low), Math.max(...peer.high)]
-      : headsOf(peer).flatMap((head) => extent(peer.received[head])));
+      : headsOf(peer).filter((head) => alike(head, state.head)).flatMap((head) => extent(peer.received[head])));
     range = extent([...pairs, ...range]);
   }
   return [range[0], Math.max(range[1], range[0] + even / 2)];

@@ -29,8 +29,11 @@ class Payload:
     tensor: bytes
 
 
-def payload(analysis: Analysis, run: str) -> Payload:
-    """Everything that the viewer shows of a run, under its id."""
+def payload(analysis: Analysis, run: str, video_start: float = 0.0) -> Payload:
+    """Everything that the viewer shows of a run, under its id.
+
+    video_start: where in the clip's file the video that it plays begins, in seconds.
+    """
     clip, layout = analysis.clip, analysis.layout
     shown = maps(analysis)
     strip, size = _strip(clip)
@@ -46,6 +49,7 @@ def payload(analysis: Analysis, run: str) -> Payload:
         "name": clip.name,
         "start": clip.start,
         "duration": clip.duration,
+        "video_start": video_start,
         "frames": frames,
         "sound": sound,
         "words": [{"text": w.text, "start": w.start, "end": w.end} for w in words(analysis)],

@@ -136,9 +136,13 @@ function paintClock() {
   part("cursor").style.transform = "translateX(" + (into / value.duration) * track.clientWidth + "px)";
 }
 
+// A preview holds the window alone: its own clock starts at meta.video_start of the clip's.
+const clipTime = () => video.currentTime + (state.value.video_start || 0);
+const showTime = (time) => { video.currentTime = Math.max(0, time - (state.value.video_start || 0)); };
+
 function seek(time) {
   state.time = clamp(time, state.value.start, endTime());
-  if (state.file) video.currentTime = state.time;
+  if (state.file) showTime(state.time);
   touch("time");
 }
 
@@ -159,7 +163,7 @@ function tick(before) {
   if (!state.playing || !element.isConnected) return;
   requestAnimationFrame((now) => {
     if (!state.playing) return;
-    state.time = state.file ? video.currentTime : state.time + (now - before) / 1000;
+    state.time = state.file ? clipTime() : state.time + (now - before) / 1000;
     if (state.time >= endTime() || video.ended) {
       state.time = Math.min(state.time, endTime());
       play(false);

@@ -2,7 +2,7 @@
 
 video.addEventListener("loadedmetadata", () => {
   if (!state.value) return;
-  video.currentTime = state.time;
+  showTime(state.time);
   touch("size");
 });
 video.addEventListener("ended", () => play(false));

@@ -1,0 +1,281 @@
+"""The viewer in a browser, from a file on disk: what it paints follows what is chosen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+
+from explain import viewer
+from explain.viewer.standalone import data_url, page
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+WAIT = 30_000  # ms
+FRAMES, ROWS, COLS, SPANS, HEADS = 4, 3, 3, 10, 2
+WORDS = ["loud", "</script><b>drums</b>", "again"]
+PAIRS = ("video<-audio", "audio<-video", "audio<-text", "text<-audio", "text<-video", "video<-text")
+
+
+def encoded(pixels: np.ndarray[Any, Any], kind: str) -> dict[str, str]:
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, kind)
+    return {"url": data_url(out.getvalue(), f"image/{kind.lower()}")}
+
+
+def synthetic(pairs: tuple[str, ...] = PAIRS, run: str = "r1") -> dict[str, Any]:
+    """A run on 8 s of coloured noise: 4 frames of 3 × 3 patches, 10 spans of sound, 3 words."""
+    rng = np.random.default_rng(0)
+    cells = {"video": FRAMES * ROWS * COLS, "audio": SPANS, "text": len(WORDS)}
+    used = {m for pair in pairs for m in pair.split("<-")} | {"video"}
+    maps, parts, offset = [], [], 0
+    for layer, pair in enumerate(pairs):
+        query, key = pair.split("<-")
+        scores = rng.normal(size=(HEADS, cells[query], cells[key])) * 2
+        weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+        low, high = weights.min(axis=(1, 2)), weights.max(axis=(1, 2))
+        span = (high - low)[:, None, None]
+        data = np.rint((weights - low[:, None, None]) / span * 255).astype(np.uint8)
+        maps.append(
+            {
+                "name": f"fusion.{layer}.{pair}", "layer": layer, "query": query, "key": key,
+                "heads": HEADS, "q": cells[query], "k": cells[key], "offset": offset,
+                "low": low.tolist(), "high": high.tolist(), "focus": [0.2, 0.6],
+                "cut": -0.3 if pair == "audio<-video" else None,
+                "warning": "One key takes nearly everything." if layer == 3 else "",
+            }
+        )  # fmt: skip
+        parts.append(data.tobytes())
+        offset += data.size
+    words = WORDS if "text" in used else []
+    return {
+        "video": None,
+        "strip": encoded(rng.integers(0, 255, (60, FRAMES * 80, 3), np.uint8), "JPEG"),
+        "sound": encoded(rng.integers(0, 255, (40, 200), np.uint8), "PNG"),
+        "tensor": {"url": data_url(b"".join(parts), "application/octet-stream")},
+        "meta": {
+            "id": run, "name": "noise.mp4", "start": 2.0, "duration": 8.0,
+            "frames": {
+                "times": [3, 5, 7, 9], "width": 80, "height": 60, "rows": ROWS, "cols": COLS,
+            },
+            "sound": {"edges": np.linspace(2, 10, SPANS + 1).tolist(), "top_hz": 8000},
+            "words": [{"text": w, "start": None, "end": None} for w in words],
+            "streams": {m: {"there": m != "text" or bool(words), "on": m in used} for m in cells},
+            "layers": len(pairs), "maps": maps, "target": "music",
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    path = next((name for name in found if name), None)
+    with sync_playwright() as driver:
+        try:
+            launched = driver.chromium.launch(executable_path=path, args=FLAGS)
+        except Error as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        yield launched
+        launched.close()
+
+
+class Seen:
+    """An open document, what it complained of and what it asked for."""
+
+    def __init__(self, tab: Page, complaints: list[str], asked: list[str]) -> None:
+        self.tab, self.complaints, self.asked = tab, complaints, asked
+        self.root = tab.locator(".fs-viewer")
+
+    def data(self, name: str) -> str | None:
+        return self.root.get_attribute(f"data-{name}")
+
+    def changed(self, name: str, before: str | None) -> str | None:
+        expect(self.root).not_to_have_attribute(f"data-{name}", before or "", timeout=WAIT)
+        return self.data(name)
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
+    tabs: list[Page] = []
+
+    def open_value(value: dict[str, Any], dark: bool = False, width: int = 1240) -> Seen:
+        path = tmp_path / "report.html"
+        path.write_text(page("A <report>", "<p>before</p>", "", value), encoding="utf-8")
+        tab = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        tabs.append(tab)
+        complaints: list[str] = []
+        asked: list[str] = []
+        tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda e: complaints.append(str(e)))
+        tab.on("request", lambda r: asked.append(r.url))
+        tab.goto(path.as_uri(), wait_until="domcontentloaded")
+        seen = Seen(tab, complaints, asked)
+        expect(seen.root).to_have_attribute("data-ready", value["meta"]["id"], timeout=WAIT)
+        return seen
+
+    yield open_value
+    for tab in tabs:
+        tab.close()
+
+
+def test_opens_on_the_map_that_paints_the_picture_and_mattered(opened: Any) -> None:
+    seen = opened(synthetic())
+    assert seen.data("pair") == "audio<-video"
+    assert seen.data("head") == "mean"
+    expect(seen.tab.locator(".fs-sentence")).to_have_text(
+        "Sound ← video, layer 2, mean of heads: where the sound looked in the picture, "
+        "averaged over the whole sound"
+    )
+    assert seen.tab.locator(".fs-word").nth(1).text_content() == WORDS[1]
+    assert seen.complaints == []
+    assert [url for url in seen.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_keys_move_through_layers_and_heads(opened: Any) -> None:
+    seen = opened(synthetic())
+    seen.root.focus()
+    before = seen.data("painted")
+    seen.tab.keyboard.press("ArrowRight")
+    after = seen.changed("painted", before)
+    assert (seen.data("layer"), seen.data("pair")) == ("2", "audio<-text")
+    seen.tab.keyboard.press("ArrowDown")
+    after = seen.changed("painted", after)
+    assert seen.data("head") == "max"
+    seen.tab.keyboard.press("ArrowDown")
+    seen.changed("painted", after)
+    assert seen.data("head") == "0"
+
+
+def test_a_slider_keeps_its_own_keys(opened: Any) -> None:
+    seen = opened(synthetic())
+    before = seen.data("painted")
+    seen.tab.locator(".fs-layer").focus()
+    seen.tab.keyboard.press("ArrowRight")
+    after = seen.changed("painted", before)
+    assert seen.data("layer") == "2"
+    seen.tab.locator(".fs-head").focus()
+    seen.tab.keyboard.press("ArrowRight")
+    seen.changed("painted", after)
+    assert (seen.data("layer"), seen.data("head")) == ("2", "1")
+
+
+def test_pairs_and_thumbnails_choose(opened: Any) -> None:
+    seen = opened(synthetic())
+    before = seen.data("painted")
+    seen.tab.locator('.fs-pair[data-pair="text<-audio"]').click()
+    after = seen.changed("painted", before)
+    assert seen.data("layer") == "3"
+    expect(seen.tab.locator(".fs-warning")).to_have_text("One key takes nearly everything.")
+    seen.tab.locator('.fs-thumb[data-map="4"][data-head="1"]').click()
+    seen.changed("painted", after)
+    assert (seen.data("pair"), seen.data("head")) == ("text<-video", "1")
+    chosen = seen.tab.locator('.fs-thumb[aria-pressed="true"]')
+    expect(chosen).to_have_count(1)
+    assert chosen.get_attribute("data-map") == "4"
+
+
+def test_a_matrix_cell_pins_its_row_and_seeks(opened: Any) -> None:
+    seen = opened(synthetic())
+    before = seen.data("painted")
+    matrix = seen.tab.locator(".fs-mx")
+    box = matrix.bounding_box()
+    matrix.click(position={"x": box["width"] - 20, "y": 6})  # first span, last frame
+    after = seen.changed("painted", before)
+    assert seen.data("pin") == "audio:0"
+    assert float(seen.data("time")) == pytest.approx(2.4, abs=0.01)
+    expect(seen.tab.locator(".fs-sentence")).to_contain_text("where the sound 2.0–2.8 s looked")
+    seen.tab.keyboard.press("Escape")
+    seen.changed("painted", after)
+    assert seen.data("pin") == ""
+
+
+def test_patch_span_and_word_pin(opened: Any) -> None:
+    seen = opened(synthetic())
+    picture = seen.tab.locator(".fs-heat")
+    picture.click(position={"x": 5, "y": 5})  # of the modality that is read
+    expect(seen.tab.locator(".fs-sentence")).to_contain_text(
+        "which moments of the sound looked at the picture cell in row 1, column 1"
+    )
+    sound = seen.tab.locator(".fs-sound")
+    box = sound.bounding_box()
+    sound.click(position={"x": box["width"] - 3, "y": 10})
+    expect(seen.root).to_have_attribute("data-pin", f"audio:{SPANS - 1}")
+    assert float(seen.data("time")) == pytest.approx(10, abs=0.1)
+    seen.tab.locator(".fs-word").first.click()
+    expect(seen.tab.locator(".fs-sentence")).to_contain_text("not part of this pair")
+    seen.tab.locator('.fs-pair[data-pair="text<-video"]').click()
+    expect(seen.tab.locator(".fs-sentence")).to_contain_text("where the word “loud” looked")
+    seen.tab.locator(".fs-unpin").click()
+    expect(seen.root).to_have_attribute("data-pin", "")
+
+
+def test_space_plays_and_stops(opened: Any) -> None:
+    seen = opened(synthetic())
+    seen.root.focus()
+    before = seen.data("time")
+    seen.tab.keyboard.press("Space")
+    seen.changed("time", before)
+    expect(seen.tab.get_by_role("button", name="Pause")).to_be_visible()
+    seen.tab.keyboard.press("Space")
+    expect(seen.tab.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_shared_scale_reaches_further(opened: Any) -> None:
+    seen = opened(synthetic())
+    high = float(seen.tab.locator(".fs-hi").text_content())
+    seen.tab.locator(".fs-scale").select_option("all")
+    expect(seen.tab.locator(".fs-hi")).not_to_have_text(str(high))
+    assert float(seen.tab.locator(".fs-hi").text_content()) > high
+
+
+def test_one_modality_alone_says_why_there_is_nothing(opened: Any) -> None:
+    seen = opened(synthetic(()))
+    expect(seen.tab.locator(".fs-why")).to_contain_text("Cross-attention needs two modalities")
+    expect(seen.tab.locator(".fs-drill")).to_be_hidden()
+    expect(seen.tab.locator(".fs-stage")).to_be_visible()
+    assert seen.complaints == []
+
+
+def test_missing_pairs_say_why(opened: Any) -> None:
+    seen = opened(synthetic(PAIRS[:2]))
+    cells = seen.tab.locator(".fs-pairs > span")
+    assert cells.all_text_contents() == ["–", "none", "–", "none", "none", "none", "–"]
+
+
+def test_dark_and_narrow_fits(opened: Any) -> None:
+    seen = opened(synthetic(), dark=True, width=760)
+    expect(seen.tab.locator("body")).to_have_class("dark")
+    assert seen.tab.evaluate("document.documentElement.scrollWidth") <= 760
+    seen.tab.locator("#theme").click()
+    expect(seen.tab.locator("body")).not_to_have_class("dark")
+
+
+def test_a_layer_change_is_painted_within_a_frame(opened: Any) -> None:
+    seen = opened(synthetic())
+    seen.root.focus()
+    costs = []
+    for key in ["ArrowRight"] * 4 + ["ArrowLeft"] * 5:
+        before = seen.data("layer")
+        seen.tab.keyboard.press(key)
+        seen.changed("layer", before)
+        costs.append(float(seen.data("cost")))
+    assert sorted(costs)[len(costs) // 4] <= 20, costs  # ms; the quiet ones on a shared machine
+
+
+def test_the_markup_and_style_hold_no_template_marks() -> None:
+    for text in (viewer.html(), viewer.css()):
+        assert not any(mark in text for mark in ("${", "{{", "}}", "`", "\\"))
