@@ -1,0 +1,72 @@
+"""What the tests share: the shipped models, and a clip made here."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core_models.caam import CAAM
+from core_models.clip import Clip, Word
+from core_models.registry import MODELS, load
+from explain.analysis import Analysis, analyse
+
+WORDS = ("a", "man", "plays", "the", "bongos", "unbelievably", "fast")
+
+
+def make_clip(
+    seed: int = 0, frames: int = 3, seconds: float = 2.0, words: tuple[str, ...] = WORDS
+) -> Clip:
+    """Coloured noise with a bright square, a chirp, and words without times."""
+    rng = np.random.default_rng(seed)
+    pictures = rng.integers(0, 120, (frames, 90, 160, 3), dtype=np.uint8)
+    pictures[:, 20:60, 30:80] = rng.integers(120, 255, 3, dtype=np.uint8)
+    rate = 22050
+    time = np.arange(int(seconds * rate)) / rate
+    sound = (0.4 * np.sin(2 * np.pi * (300 + 200 * seed + 300 * time) * time)).astype(np.float32)
+    return Clip(
+        name=f"made-{seed}.mp4",
+        key=f"{seed:064x}",
+        frames=pictures,
+        times=(np.arange(frames) + 0.5) * seconds / max(frames, 1),
+        waveform=sound,
+        rate=rate,
+        words=tuple(Word(w) for w in words),
+        start=0.0,
+        duration=seconds,
+        file_duration=seconds,
+        size=(160, 90),
+        text_source="typed" if words else "none",
+    )
+
+
+@pytest.fixture(scope="session")
+def clip() -> Clip:
+    return make_clip()
+
+
+@pytest.fixture(scope="session", params=[info.name for info in MODELS])
+def model(request: pytest.FixtureRequest) -> CAAM:
+    return load(request.param, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def analysis(model: CAAM, clip: Clip) -> Analysis:
+    return analyse(model, clip)
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder of real clips that lies beside the project where it is developed."""
+    folder = Path(__file__).parents[2] / "shared" / "data" / "clips"
+    if not folder.is_dir():
+        pytest.skip("the real clips are not on this machine")
+    return folder

@@ -1,0 +1,125 @@
+"""The towers, walked with `attend`, against the libraries that define them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from core_models.encoders import ENCODERS, SoundTower, TextTower, VisionTower, load_encoder
+from core_models.trace import Trace
+
+NAMES = sorted(p.name for p in ENCODERS.iterdir() if (p / "config.json").exists())
+
+
+def of_kind(kind: str) -> str:
+    return next(
+        n for n in NAMES if json.loads((ENCODERS / n / "config.json").read_text())["kind"] == kind
+    )
+
+
+@pytest.fixture(scope="module")
+def vision() -> VisionTower:
+    tower = load_encoder(of_kind("vit"))
+    assert isinstance(tower, VisionTower)
+    return tower
+
+
+@pytest.fixture(scope="module")
+def reading() -> TextTower:
+    tower = load_encoder(of_kind("bert"))
+    assert isinstance(tower, TextTower)
+    return tower
+
+
+@pytest.fixture(scope="module")
+def hearing() -> SoundTower:
+    tower = load_encoder(of_kind("soundnet"))
+    assert isinstance(tower, SoundTower)
+    return tower
+
+
+@torch.no_grad()
+def test_vision_equals_timm(vision: VisionTower) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, vision.image_size, vision.image_size)
+    patches = vision.vit.forward_features(x)[:, vision.vit.num_prefix_tokens :]
+    side = vision.grid * vision.pool
+    image = patches.transpose(1, 2).unflatten(2, (side, side))
+    expected = F.avg_pool2d(image, vision.pool).flatten(2).transpose(1, 2)
+    torch.testing.assert_close(vision(x), expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_text_equals_transformers(reading: TextTower) -> None:
+    ids, owner = reading.pieces(["a", "skateboarding", "dog"])
+    assert owner[0] == 0 and owner[-1] == 2 and len(ids) == len(owner)
+    marks = reading.tokenizer
+    whole = torch.tensor([[marks.cls_token_id, *ids, marks.sep_token_id]])
+    expected = reading.bert(input_ids=whole).last_hidden_state[:, 1:-1]
+    out = reading(reading.embed(torch.tensor([ids])))
+    torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_text_in_a_batch_equals_text_alone(reading: TextTower) -> None:
+    short, _ = reading.pieces(["a", "dog"])
+    long, _ = reading.pieces(["a", "man", "plays", "the", "drums"])
+    keep = torch.zeros(2, len(long), dtype=torch.bool)
+    keep[0, : len(short)], keep[1] = True, True
+    padded = torch.tensor([short + [7] * (len(long) - len(short)), long])
+    both = reading(reading.embed(padded), keep)
+    alone = reading(reading.embed(torch.tensor([short])))
+    torch.testing.assert_close(both[:1, : len(short)], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_text_is_bounded(reading: TextTower) -> None:
+    ids, owner = reading.pieces(["word"] * 1000)
+    assert len(ids) == len(owner) == reading.max_pieces
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("samples", [1, 8191, 8192, 22050, 50000])
+def test_sound_tokens_and_their_edges_agree(hearing: SoundTower, samples: int) -> None:
+    out = hearing(torch.zeros(1, samples))
+    edges = hearing.edges(samples)
+    assert out.shape == (1, hearing.tokens(samples), hearing.width)
+    assert len(edges) == out.shape[1] + 1
+    assert (np.diff(edges) > 0).all() and edges[-1] == pytest.approx(samples / hearing.rate)
+
+
+@torch.no_grad()
+def test_a_click_is_heard_where_it_is(hearing: SoundTower) -> None:
+    silence = torch.zeros(1, 22050 * 6)
+    click = silence.clone()
+    click[0, 66150:66350] = torch.linspace(-1, 1, 200)  # at 3.0 s
+    change = (hearing(click) - hearing(silence)).norm(dim=-1)[0]
+    edges = hearing.edges(silence.shape[1])
+    at = int(change.argmax())
+    slack = edges[1]  # the receptive field may put it one token aside
+    assert edges[at] - slack <= 3.0 <= edges[at + 1] + slack
+
+
+@torch.no_grad()
+def test_towers_record_every_layer(vision: VisionTower, reading: TextTower) -> None:
+    trace = Trace()
+    x = torch.randn(1, 3, vision.image_size, vision.image_size)
+    plain = vision(x)
+    torch.testing.assert_close(vision(x, trace), plain, atol=1e-4, rtol=1e-4)
+    ids, _ = reading.pieces(["two", "words"])
+    reading(reading.embed(torch.tensor([ids])), record=trace)
+    layers = len(vision.vit.blocks) + len(reading.bert.encoder.layer)
+    assert len(trace) == layers
+    for weights in trace.values():
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_towers_are_described_and_half_precision(name: str) -> None:
+    from safetensors import safe_open
+
+    assert len((ENCODERS / name / "README.md").read_text()) > 400
+    with safe_open(ENCODERS / name / "model.safetensors", "pt") as weights:
+        kinds = {weights.get_slice(k).get_dtype() for k in weights.keys()}
+    assert kinds <= {"F16", "I64"}
