@@ -73,8 +73,16 @@ class Actions:
             clip = load_clip(path, text, subtitles, FRAMES, start=start, length=until)
             progress(0.4, desc=f"Looking at {len(clip.frames)} frames")
             yield {message: ""}
-            kept = {"clip": Path(path).name, "model": model, "text": text, "subtitles": subtitles}
-            kept |= {"start": start, "length": until, "frames": FRAMES, "device": self.device.type}
+            kept = {
+                "clip": Path(path).name,
+                "model": model,
+                "text": text,
+                "subtitles": Path(subtitles).name if subtitles else None,
+                "start": start,
+                "length": until,
+                "frames": FRAMES,
+                "device": self.device.type,
+            }
             run = begin(chosen, clip, Path(path), ticked(streams), kept)
             progress(0.9, desc="Drawing")
             yield {message: ""}

@@ -59,8 +59,8 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
 def _wire(actions: Actions) -> None:
     side, content = actions.side, actions.content
     asked = [side.clip, side.text, side.subtitles, side.model, side.start, side.length]
-    screen = [content.message, content.answer, content.viewer, content.compared]
-    screen += [side.status, side.stop]
+    filled = [content.message, content.answer, content.viewer, content.compared, side.status]
+    screen = [*filled, side.stop]
     job = side.go.click(
         actions.analyse,
         [*asked, *side.streams],

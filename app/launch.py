@@ -24,7 +24,8 @@ def launch(
         server_port=port,
         share=share,
         theme=theme(),
-        css=CSS,
+        # As `css` it would be rewritten, and selectors with commas inside :is() broken.
+        head=f"<style>{CSS}</style>",
         footer_links=[],
         max_file_size=LIMITS.max_bytes,
         run_history=False,

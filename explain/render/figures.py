@@ -170,7 +170,7 @@ def _on_words(axes: Axes, grid: WordGrid, scores: Array, norm: Normalize) -> Non
         strength = 0.08 + 0.72 * float(norm(score))
         box = {"boxstyle": "round,pad=0.25", "fc": COLOURS["text"], "alpha": strength, "lw": 0}
         text = axes.text(x / columns, y, word.text, bbox=box, va="top", parse_math=False)
-        text.set_family("DejaVu Sans Mono")
+        text.set_fontfamily("DejaVu Sans Mono")
         x += len(word.text) + 1.5
     axes.set(xlim=(0, 1), ylim=(min(y - line, 0), 1.05))
 
