@@ -6,9 +6,10 @@ import gradio as gr
 from gradio.themes import sizes
 
 from explain.render.cards import CSS as CARDS
+from explain.viewer import css as viewer_css
 
 FONT = ("Inter", "system-ui", "Segoe UI", "DejaVu Sans", "sans-serif")
-CSS = CARDS + (Path(__file__).parent / "page.css").read_text()
+CSS = viewer_css() + CARDS + (Path(__file__).parent / "page.css").read_text()
 
 
 def theme() -> gr.themes.Base:

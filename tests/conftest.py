@@ -8,17 +8,24 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Browser, Error, sync_playwright
 
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
 from core_models.registry import MODELS, load
 from explain.analysis import Analysis, analyse
 
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
 WORDS = ("a", "man", "plays", "the", "bongos", "unbelievably", "fast")
 
 
@@ -70,3 +77,18 @@ def real_clips() -> Path:
     if not folder.is_dir():
         pytest.skip("the real clips are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    path = next((name for name in found if name), None)
+    with sync_playwright() as driver:
+        try:
+            launched = driver.chromium.launch(executable_path=path, args=FLAGS)
+        except Error as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        yield launched
+        launched.close()

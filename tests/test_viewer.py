@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -12,15 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from explain import viewer
 from explain.viewer.standalone import data_url, page
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 WAIT = 30_000  # ms
 FRAMES, ROWS, COLS, SPANS, HEADS = 4, 3, 3, 10, 2
 WORDS = ["loud", "</script><b>drums</b>", "again"]
@@ -74,21 +68,6 @@ def synthetic(pairs: tuple[str, ...] = PAIRS, run: str = "r1") -> dict[str, Any]
             "layers": len(pairs), "maps": maps, "target": "music",
         },
     }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    path = next((name for name in found if name), None)
-    with sync_playwright() as driver:
-        try:
-            launched = driver.chromium.launch(executable_path=path, args=FLAGS)
-        except Error as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
-        yield launched
-        launched.close()
 
 
 class Seen:

@@ -1,0 +1,193 @@
+"""The real page in a real browser: upload, analyse, slide, toggle, export, and bad files."""
+
+from __future__ import annotations
+
+import re
+import socket
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from app.dashboard import build
+from app.launch import launch
+from tests.media_files import even, make_clip, tone
+
+WAIT = 60_000  # ms
+CALM = ("net::ERR_ABORTED",)  # a stream that the page closed itself
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = build(device="cpu")
+    yield launch(page, port=port, block=False)
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "<b>made.mp4"
+    return make_clip(path, even(3, 10), size=(160, 120), wave=tone(3, 44100))
+
+
+@pytest.fixture
+def tab(browser: Browser, address: str) -> Iterator[Page]:
+    """An open page; in the end it must have complained of nothing and asked nobody else."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(address, wait_until="domcontentloaded")
+    expect(page.locator("#analyse")).to_be_visible(timeout=WAIT)
+    yield page
+    context.close()
+    assert not [c for c in complaints if not c.startswith(CALM)]
+    inside = ("data:", "blob:", address)
+    assert not [url for url in asked if not url.startswith(inside)]
+
+
+def viewer(tab: Page) -> Locator:
+    return tab.locator("#viewer .fs-viewer")
+
+
+def upload(tab: Page, path: Path) -> None:
+    tab.locator("#clip input[type=file]").set_input_files(path)
+    expect(tab.locator("#poster").locator("img, .problem")).to_be_visible(timeout=WAIT)
+
+
+def analyse(tab: Page, path: Path, text: str = "") -> Locator:
+    upload(tab, path)
+    if text:
+        tab.locator("#text textarea").fill(text)
+    tab.locator("#analyse").click()
+    root = viewer(tab)
+    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
+    return root
+
+
+def changed(root: Locator, name: str, before: str | None) -> str:
+    expect(root).not_to_have_attribute(f"data-{name}", before or "", timeout=WAIT)
+    return root.get_attribute(f"data-{name}") or ""
+
+
+def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
+    root = analyse(tab, file, "a man plays the drums")
+    answer = tab.locator("#answer")
+    assert answer.locator(".fc-bar").count() == 5
+    expect(answer).to_contain_text("a man plays the drums")
+    assert tab.locator("#answer b b, #poster b").count() == 0  # the file's name is text
+    assert root.locator(".fs-pair[data-pair]:enabled").count() == 6
+
+    # A layer change repaints, and asks the server nothing.
+    asked: list[str] = []
+    tab.on("request", lambda r: asked.append(r.url))
+    painted, layer = root.get_attribute("data-painted"), root.get_attribute("data-layer")
+    slider = root.locator(".fs-layer")
+    slider.focus()
+    slider.press("ArrowLeft" if layer == "5" else "ArrowRight")
+    assert changed(root, "layer", layer) != layer
+    changed(root, "painted", painted)
+    assert not [url for url in asked if "queue" in url or "/call" in url]
+
+    # Sound off: other maps, an answer beside the one before, on the same scale.
+    ready = root.get_attribute("data-ready")
+    tab.locator("#use-sound label").click()
+    changed(root, "ready", ready)
+    expect(answer).to_contain_text("before, with video + sound + text")
+    assert tab.locator("#compare .fc-compare tr").count() == 21
+    assert root.locator(".fs-pair[data-pair]:enabled").count() == 2
+    expect(answer).to_contain_text("The sound is switched off")
+
+    # Everything that is on screen can be taken home.
+    tab.get_by_role("tab", name="Export").click()
+    with tab.expect_download(timeout=WAIT) as coming:
+        tab.locator("#export-zip").click()
+    coming.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        names = set(archive.namelist())
+        assert {"prediction.json", "attention.npz", "report.html", "manifest.json"} <= names
+        archive.extract("report.html", tmp_path)
+    report_opens(tab, tmp_path / "report.html")
+
+
+def report_opens(tab: Page, path: Path) -> None:
+    """The report works from a file, with the same viewer."""
+    other = tab.context.new_page()
+    complaints: list[str] = []
+    other.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    asked: list[str] = []
+    other.on("request", lambda r: asked.append(r.url))
+    other.goto(path.as_uri())
+    root = other.locator(".fs-viewer")
+    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
+    assert not complaints
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+    other.close()
+
+
+def test_a_new_clip_replaces_the_old(tab: Page, file: Path, tmp_path: Path) -> None:
+    root = analyse(tab, file)
+    first = root.get_attribute("data-ready")
+    other = make_clip(tmp_path / "other.webm", even(2, 8), codec="libvpx", wave=tone(2, 48000),
+                      rate=48000, sound_codec="libopus", options={})  # fmt: skip
+    tab.locator("#clip").get_by_label("Clear").click()
+    upload(tab, other)
+    tab.locator("#analyse").click()
+    changed(root, "ready", first)
+    expect(tab.locator("#poster")).to_contain_text("other.webm")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("empty.mp4", b"", "empty"), ("text.mp4", b"no film at all\n" * 50, "not a video")],
+)
+def test_a_bad_file_is_one_sentence_and_the_next_clip_works(
+    tab: Page, file: Path, tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    bad = tmp_path / name
+    bad.write_bytes(content)
+    upload(tab, bad)
+    tab.locator("#analyse").click()
+    problem = tab.locator("#message .problem")
+    expect(problem).to_contain_text(said, timeout=WAIT)
+    assert "Traceback" not in tab.content()
+    tab.locator("#clip").get_by_label("Clear").click()
+    analyse(tab, file)
+    expect(problem).to_have_count(0)
+
+
+def test_nothing_chosen_and_nothing_left(tab: Page, file: Path) -> None:
+    tab.locator("#analyse").click()
+    expect(tab.locator("#message")).to_contain_text("Choose a clip first", timeout=WAIT)
+    root = analyse(tab, file)
+    ready = root.get_attribute("data-ready")
+    tab.locator("#use-video label").click()
+    changed(root, "ready", ready)
+    tab.locator("#use-sound label").click()
+    expect(tab.locator("#message")).to_contain_text("Nothing is left", timeout=WAIT)
+
+
+def test_a_long_clip_offers_a_window(tab: Page, tmp_path: Path) -> None:
+    long = make_clip(tmp_path / "long.mp4", even(40, 5), size=(96, 64), wave=tone(40, 22050),
+                     rate=22050)  # fmt: skip
+    tab.locator("#clip input[type=file]").set_input_files(long)
+    expect(tab.locator("#window-strip img")).to_be_visible(timeout=WAIT)
+    start = tab.locator("#start input[type=number]")
+    start.fill("12")
+    start.press("Tab")
+    length = tab.locator("#length input[type=number]")
+    length.fill("6")
+    length.press("Tab")
+    tab.locator("#analyse").click()
+    root = viewer(tab)
+    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
+    assert 12 <= float(root.get_attribute("data-time") or 0) <= 18
+    expect(root.locator(".fs-clock")).to_contain_text("6.0 s")
