@@ -7,9 +7,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
-from app.launch import launch, warm
-
 from app.dashboard import build
+from app.launch import launch, warm
 from core_models.registry import MODELS
 
 
@@ -21,8 +20,12 @@ def main() -> None:
     parser.add_argument("--model", default=MODELS[0].name, help="a shipped model or a folder")
     parser.add_argument("--share", action="store_true", help="a public link, through Gradio")
     options = parser.parse_args()
+    try:
+        page = build(options.model, options.device)
+    except ValueError as error:
+        parser.error(str(error))
     warm(options.model, options.device)
-    launch(build(options.model, options.device), options.host, options.port, options.share)
+    launch(page, options.host, options.port, options.share)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from app.actions import NO_COMPARISON, Actions, Content
 from app.session import Runs
 from app.sidebar import sidebar
 from app.viewer import Viewer
-from core_models.registry import MODELS, pick_device
+from core_models.registry import MODELS, find, pick_device
 
 IN_BUNDLE = (
     "<p>Everything: the answer and all figures (PNG and SVG), the raw attention (NPZ), JSON, the "
@@ -19,8 +19,11 @@ CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)
 
 
 def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
-    """The dashboard, with its own store of runs."""
-    place = pick_device(device)
+    """The dashboard, with its own store of runs.
+
+    ValueError says in one sentence when there is no such model or device.
+    """
+    place, _ = pick_device(device), find(model)
     names = list(dict.fromkeys([model, *(info.name for info in MODELS)]))
     abouts = {info.name: info.about for info in MODELS}
     with gr.Blocks(title="FusionScope", fill_width=True, analytics_enabled=False) as page:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import tempfile
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
@@ -17,6 +19,7 @@ from app.problems import problem
 from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
 
 OWN = "your own checkpoint"
+SOUND_ONLY = {".flac", ".m4a", ".mp3", ".ogg", ".wav"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,7 @@ class Sidebar:
 def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     """Lay it out; what concerns the choice of a clip or model is wired here."""
     gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
-    clip, start, length = _clip()
+    clip, start, length, example = _clip()
     text = gr.Textbox(
         label="Text",
         placeholder="What is said or shown, in words. May stay empty.",
@@ -61,6 +64,7 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     go = gr.Button("Analyse", variant="primary", elem_id="analyse")
     stop = gr.Button("Stop", visible=False, elem_id="stop")
     status = gr.HTML(f"<p>{device.upper()}</p>", elem_id="status")
+    example.click(example_clip, None, [clip, text], api_visibility="private")
     model.change(
         lambda name: f"<p>{escape(abouts.get(name, OWN))}</p>",
         model,
@@ -71,9 +75,16 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     return Sidebar(clip, text, subtitles, model, start, length, streams, go, stop, status)
 
 
-def _clip() -> tuple[gr.File, gr.Slider, gr.Slider]:
+def example_clip() -> tuple[str, str]:
+    """A short clip that comes with Gradio, as if it had been uploaded, and a text for it."""
+    copy = Path(tempfile.mkdtemp(prefix="fusionscope-")) / "earth.mp4"
+    shutil.copyfile(gr.get_video("b.mp4"), copy)
+    return str(copy), "the earth at night, seen from space"
+
+
+def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     """The clip, its picture and facts, and for a long one the window to read."""
-    kinds = sorted(EXTENSIONS)
+    kinds = sorted(EXTENSIONS - SOUND_ONLY)
     clip = gr.File(label="Clip", file_types=kinds, height=118, elem_id="clip")
     example = gr.Button("Try the example clip", size="sm", elem_id="example")
     poster = gr.HTML(elem_id="poster")
@@ -106,8 +117,7 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider]:
 
     chosen = [poster, window, strip, start, length]
     clip.change(looked, clip, chosen, show_progress="hidden", api_visibility="private")
-    example.click(lambda: gr.get_video("world.mp4"), None, clip, api_visibility="private")
-    return clip, start, length
+    return clip, start, length, example
 
 
 def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
