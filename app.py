@@ -4,7 +4,6 @@ import argparse
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from app.dashboard import build

@@ -46,7 +46,11 @@ def load_model(folder: Path, device: str | torch.device = "cpu", towers: bool = 
         state = {k: v.float() for k, v in load_file(path).items()}
     except SafetensorError as error:
         raise CheckpointError(f"{path.name} of {folder.name} is damaged: {error}.") from None
-    model = CAAM(caam_config(config), towers=towers, name=folder.name)
+    try:
+        model = CAAM(caam_config(config), towers=towers, name=folder.name)
+    except (OSError, TypeError, ValueError) as error:
+        said = str(error).splitlines()[0]
+        raise CheckpointError(f"config.json of {folder.name} cannot be built: {said}.") from None
     own = {k: v for k, v in model.state_dict().items() if not k.startswith("towers.")}
     for key in sorted(own.keys() ^ state.keys()):
         what = "misses" if key in own else "has an unknown"

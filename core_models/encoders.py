@@ -204,7 +204,10 @@ def build_encoder(config: dict[str, Any], tokenizer: Any = None) -> Tower:
 
 
 def load_encoder(source: str) -> Tower:
-    """The trained tower of a folder or hub id, in float32 and evaluation mode."""
+    """The trained tower of a folder or hub id, in float32 and evaluation mode.
+
+    OSError when there is no such folder, or no network for a hub id.
+    """
     if source.startswith("timm:"):
         return _timm_hub(source.removeprefix("timm:")).eval()
     if source.startswith("transformers:"):
@@ -213,13 +216,9 @@ def load_encoder(source: str) -> Tower:
     config = json.loads((folder / "config.json").read_text())
     tokenizer = None
     if (folder / "tokenizer.json").exists():
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_file=str(folder / "tokenizer.json"),
-            pad_token="[PAD]",
-            cls_token="[CLS]",
-            sep_token="[SEP]",
-            unk_token="[UNK]",
-        )
+        marks = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+        path = str(folder / "tokenizer.json")
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=path, unk_token="[UNK]", **marks)
     tower = build_encoder(config, tokenizer)
     state = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
     tower.load_state_dict(state)
@@ -228,13 +227,14 @@ def load_encoder(source: str) -> Tower:
 
 def _timm_hub(name: str) -> VisionTower:
     cfg = timm.get_pretrained_cfg(name)
-    size = cfg.input_size[-1]
-    config = {"arch": name, "image_size": size, "mean": cfg.mean, "std": cfg.std}
+    if cfg is None:
+        raise FileNotFoundError(f"timm knows no model {name!r}")
+    config = {"arch": name, "image_size": cfg.input_size[-1], "mean": cfg.mean, "std": cfg.std}
     return VisionTower({**config, "pretrained": True, "pool": 2})
 
 
 def _bert_hub(name: str) -> TextTower:
     bert = BertModel.from_pretrained(name, add_pooling_layer=False)
-    tower = TextTower({**bert.config.to_dict()}, AutoTokenizer.from_pretrained(name))
+    tower = TextTower(bert.config.to_dict(), AutoTokenizer.from_pretrained(name))
     tower.bert.load_state_dict(bert.state_dict())
     return tower

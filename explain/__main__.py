@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from core_models.checkpoint import CheckpointError, weight_hashes
 from core_models.clip import MODALITIES, Clip

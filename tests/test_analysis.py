@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from core_models.caam import CAAM
-from core_models.clip import MODALITIES, Clip
+from core_models.clip import MODALITIES, Clip, Word
 from core_models.layout import TimeGrid, WordGrid
 from explain.analysis import Analysis, NothingToReadError, analyse, toggle
-from explain.maps import focus, hygiene, maps, on_cells
+from explain.cells import on_cells
+from explain.maps import focus, hygiene, maps
 from explain.spectrogram import log_mel
 from explain.viewer.payload import payload, quantise
 
@@ -26,14 +27,9 @@ def test_maps_are_of_the_run(analysis: Analysis) -> None:
     for weights in analysis.attention.values():
         np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
     for m in maps(analysis):
+        grid = analysis.layout[m.key]
         np.testing.assert_allclose(m.weights.sum(-1), 1, atol=1e-5)
-        assert m.weights.shape[2] == len(
-            np.atleast_1d(
-                analysis.layout[m.key].spread(  # type: ignore[arg-type]
-                    np.ones(analysis.layout[m.key].size)
-                )
-            ).ravel()
-        )
+        assert m.weights.shape[2] == grid.spread(np.ones(grid.size)).size
 
 
 def test_toggling_equals_analysing_anew(analysis: Analysis) -> None:
@@ -79,13 +75,14 @@ def test_no_gradient_is_left_behind(analysis: Analysis) -> None:
 
 
 def test_words_are_sums_as_keys_and_means_as_queries() -> None:
-    words = WordGrid((), np.array([0, 1, 1]))
-    words = replace(words, words=tuple("ab"))  # type: ignore[arg-type]
+    words = WordGrid((Word("a"), Word("b")), np.array([0, 1, 1]))
     sound = TimeGrid(np.array([0.0, 1.0, 2.0]))
     as_key = np.array([[[0.2, 0.3, 0.5], [0.0, 1.0, 0.0]]], np.float32)  # (1, 2 sounds, 3 pieces)
-    np.testing.assert_allclose(on_cells(as_key, sound, words), [[[0.2, 0.8], [0, 1]]])
+    np.testing.assert_allclose(on_cells(as_key, sound, words), [[[0.2, 0.8], [0.0, 1.0]]])
     as_query = np.array([[[1.0, 0.0], [0.2, 0.8], [0.6, 0.4]]], np.float32)
-    np.testing.assert_allclose(on_cells(as_query, words, sound), [[[1, 0], [0.4, 0.6]]], atol=1e-7)
+    np.testing.assert_allclose(
+        on_cells(as_query, words, sound), [[[1.0, 0.0], [0.4, 0.6]]], atol=1e-7
+    )
 
 
 def test_focus_by_hand() -> None:
@@ -103,7 +100,7 @@ def test_focus_by_hand() -> None:
     ],
     ids=["single key", "uniform", "sink", "nothing"],
 )
-def test_hygiene(weights: np.ndarray, said: str) -> None:  # type: ignore[type-arg]
+def test_hygiene(weights: np.ndarray, said: str) -> None:
     weights = weights.astype(np.float32)
     warning = hygiene(weights, focus(weights), "audio")
     assert said in warning and bool(said) == bool(warning)

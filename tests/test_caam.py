@@ -108,7 +108,8 @@ def test_batch_equals_single_with_padding(small: CAAM) -> None:
 @torch.no_grad()
 def test_the_answer_is_the_mean_of_the_votes_that_have_a_side(small: CAAM) -> None:
     one = tokens(small, 1)
-    out = small.fuse(one, presence(one, [("video",)]))
+    alone = [COALITIONS[1]]  # the picture
+    out = small.fuse(one, presence(one, alone))
     silent = {f"{a}-{b}" for a, b in PAIRS if "video" not in (a, b)}
     live = [v for pair, v in out.votes.items() if pair not in silent]
     assert all(out.votes[pair].isnan().all() for pair in silent)

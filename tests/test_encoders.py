@@ -4,9 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch.nn import functional as F
+from transformers import AutoTokenizer, BertConfig, BertModel
 
+from core_models.caam import CAAM, CAAMConfig
+from core_models.clip import Modality
 from core_models.encoders import ENCODERS, SoundTower, TextTower, VisionTower, load_encoder
 from core_models.trace import Trace
 
@@ -123,3 +127,39 @@ def test_shipped_towers_are_described_and_half_precision(name: str) -> None:
     with safe_open(ENCODERS / name / "model.safetensors", "pt") as weights:
         kinds = {weights.get_slice(k).get_dtype() for k in weights.keys()}
     assert kinds <= {"F16", "I64"}
+
+
+@torch.no_grad()
+def test_hub_ids_build_the_size_of_the_paper(
+    reading: TextTower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the downloads replaced by fresh weights: ViT-B/16 to 7×7 cells, BERT to its width."""
+    create = timm.create_model
+
+    def fresh(name: str, pretrained: bool, **rest: object) -> object:
+        assert pretrained
+        return create(name, pretrained=False, **rest)
+
+    monkeypatch.setattr(timm, "create_model", fresh)
+    vision = load_encoder("timm:vit_base_patch16_224")
+    assert isinstance(vision, VisionTower) and len(vision.vit.blocks) == 12
+    assert vision(torch.zeros(1, 3, 224, 224)).shape == (1, 49, 768)
+
+    bert = BertModel(BertConfig(num_hidden_layers=2), add_pooling_layer=False)
+    monkeypatch.setattr(BertModel, "from_pretrained", lambda *_, **__: bert)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_: reading.tokenizer)
+    text = load_encoder("transformers:bert-base-uncased")
+    assert isinstance(text, TextTower) and text.width == 768
+    ids = torch.tensor([[5, 6, 7]])
+    whole = torch.tensor([[text.tokenizer.cls_token_id, 5, 6, 7, text.tokenizer.sep_token_id]])
+    expected = bert.eval()(input_ids=whole).last_hidden_state[:, 1:-1]
+    torch.testing.assert_close(text(text.embed(ids)), expected, atol=1e-4, rtol=1e-4)
+
+    config = CAAMConfig(("a", "b"), width=768, heads=12, feature_widths=(768, 256, 768))
+    model = CAAM(config, towers=False).eval()
+    features: dict[Modality, torch.Tensor] = {
+        "video": vision(torch.zeros(2, 3, 224, 224)).flatten(0, 1)[None],
+        "text": text(text.embed(ids)),
+    }
+    tokens = model.embed(features, torch.tensor([[0.2, 0.8]]))
+    assert model.fuse(tokens).logits.shape == (1, 2)
