@@ -9,8 +9,12 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from core_models.media import MediaError, load_clip
+
+RATE = 22050  # of the sound of a clip, where nothing else is asked for
 TICKS = Fraction(1, 1000)
 HEADER = b"""[Script Info]
 ScriptType: v4.00+
@@ -129,3 +133,10 @@ def turn_file(path: Path, matrix: Sequence[int]) -> Path:
     data[at : at + 36] = b"".join(v.to_bytes(4, "big", signed=True) for v in values)
     path.write_bytes(data)
     return path
+
+
+def refusal(*args: Any, **kwargs: Any) -> str:
+    """The sentence with which load_clip refuses a file."""
+    with pytest.raises(MediaError) as caught:
+        load_clip(*args, **kwargs)
+    return str(caught.value)

@@ -1,0 +1,62 @@
+"""The process itself: bounds what it may use, reads a JSON request and writes the answer.
+
+The answer is a length, a JSON header and raw arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import sys
+
+import av
+import numpy as np
+
+from core_models.decoder.streams import Refused, Request
+from core_models.decoder.tasks import TASKS, Answer
+
+
+def restrict(memory: int, seconds: int, file_size: int) -> None:
+    """Bound what this process may use from here on, where the system can do that."""
+    try:
+        import resource
+    except ImportError:
+        return
+    bounds = {"AS": memory, "CPU": seconds, "FSIZE": file_size, "NOFILE": 64, "CORE": 0}
+    for name, bound in bounds.items():
+        with contextlib.suppress(ValueError, OSError):
+            hard = bound + 1 if name == "CPU" else bound  # the soft one has a signal of its own
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (bound, hard))
+
+
+def answer(request: Request) -> Answer:
+    """What was asked, or {"refused": sentence}."""
+    try:
+        return TASKS[request["task"]](request)
+    except Refused as refusal:
+        return {"refused": str(refusal)}, {}
+    except MemoryError:
+        return {"refused": "Reading this needs too much memory; it is damaged or too large."}, {}
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, UnicodeError):
+        return {
+            "refused": "This is not a video that can be read; it is damaged or of another kind."
+        }, {}
+
+
+def main() -> None:
+    request = json.load(sys.stdin.buffer)
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # libraries that print must not garble the answer
+        restrict(request["memory"], request["cpu_seconds"], request["file_size"])
+        facts, arrays = answer(request)
+        shapes = [(name, x.dtype.name, x.shape) for name, x in arrays.items()]
+        header = json.dumps({"facts": facts, "arrays": shapes}).encode()
+        out.write(struct.pack(">I", len(header)) + header)
+        for array in arrays.values():
+            out.write(np.ascontiguousarray(array).data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Which frames are shown at the wanted times, decoding no more than these need."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from core_models.decoder.painter import Image, Painter
+from core_models.decoder.streams import (
+    SEEKABLE,
+    Refused,
+    Request,
+    Source,
+    family,
+    open_source,
+    packets,
+)
+
+Shot = tuple[float, Image]
+
+
+def decoded(source: Source, faults: list[int]) -> Iterator[tuple[float, Any]]:
+    """Frames in the order of showing, with their times; faults[0] counts damaged packets."""
+    last = 0.0
+    for packet in packets(source.container, source.video):
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except (av.FFmpegError, ValueError):
+            faults[0] += 1
+            continue
+        for frame in frames:
+            at = source.time(frame)
+            last = last if at is None else at
+            yield last, frame
+
+
+def seek(source: Source, key: float, target: float) -> bool:
+    """Go to a key frame; False if the file lands behind the target."""
+    stamp = round((key + source.origin) / float(source.video.time_base))
+    try:
+        source.container.seek(stamp, stream=source.video)
+        packet = next(packets(source.container, source.video))
+        at = source.time(packet)
+        source.container.seek(stamp, stream=source.video)
+    except (av.FFmpegError, StopIteration):
+        return False
+    return at is not None and packet.is_keyframe and at <= target
+
+
+def select(
+    shown: Iterable[tuple[float, Any]], targets: Sequence[float], paint: Callable[[Any], Image]
+) -> list[Shot]:
+    """For each target the last frame shown at or before it, else the first; no frame twice."""
+    shots: list[Shot] = []
+    current: tuple[float, Any] | None = None
+
+    def keep(at: float, frame: Any) -> None:
+        if not shots or at > shots[-1][0]:
+            shots.append((at, paint(frame)))
+
+    done = 0
+    for here in shown:
+        while done < len(targets) and targets[done] < here[0]:
+            keep(*(current or here))
+            done += 1
+        if done == len(targets):
+            return shots
+        current = here
+    if current:
+        keep(*current)
+    return shots
+
+
+def shoot(
+    request: Request, targets: Sequence[float], keys: Sequence[float], painter: Painter
+) -> tuple[list[Shot], int]:
+    """Pictures for the targets, and how many packets were damaged.
+
+    Decodes a group of pictures only if it holds a target. Without keys, and where a key frame
+    cannot be trusted, it decodes everything in order, which gives the same pictures.
+    """
+    source = open_source(request)
+    if family(source.container) not in SEEKABLE:
+        keys = ()
+    shots: list[Shot] = []
+    faults = [0]
+    for slot, group in groupby(targets, lambda t: max(1, bisect_right(keys, t))):
+        wanted = list(group)
+        if slot > 1 and not seek(source, keys[slot - 1], wanted[0]):
+            return shoot(request, targets, (), painter)
+        part = select(decoded(source, faults), wanted, lambda f: painter(f, source.video))
+        if slot > 1 and (not part or part[0][0] > wanted[0]):
+            return shoot(request, targets, (), painter)
+        shots += [shot for shot in part if not shots or shot[0] > shots[-1][0]]
+    if not shots:
+        raise nothing_decoded(source, request)
+    return shots, faults[0]
+
+
+def nothing_decoded(source: Source, request: Request) -> Refused:
+    """Why there was no frame."""
+    area = source.video.codec_context.width * source.video.codec_context.height
+    if not 0 < area <= request["max_pixels"]:  # av may set a size that it does not allow to 0
+        return Refused(
+            "The picture has no valid size or is larger than the limit of "
+            f"{request['max_pixels'] / 1e6:.0f} million pixels; scale the clip down."
+        )
+    return Refused(
+        "No frame of this video could be decoded; it is damaged, incomplete or encrypted."
+    )
+
+
+def stack(shots: Sequence[Shot]) -> dict[str, NDArray[Any]]:
+    return {
+        "frames": np.stack([image for _, image in shots]),
+        "times": np.array([at for at, _ in shots]),
+    }

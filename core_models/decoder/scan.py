@@ -1,0 +1,89 @@
+"""One pass over the packets of a file: how long it is, and where its key frames lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from core_models.decoder.sound import Sound
+from core_models.decoder.streams import SEEKABLE, Refused, Source, family, packets
+
+MAX_CUES, MAX_LETTERS = 2000, 500
+
+
+@dataclass(frozen=True)
+class Index:
+    """What the packets say: key frames, the spans of picture and sound, and the file's end."""
+
+    keys: tuple[float, ...]
+    count: int
+    picture: tuple[float, float]
+    sound: tuple[float, float] | None
+    declared: float | None
+
+    @property
+    def end(self) -> float:
+        return max(self.picture[1], self.sound[1] if self.sound else 0.0)
+
+
+def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = None) -> Index:
+    """Read the file once, decoding the sound and the text on the way."""
+    shown: list[float] = []
+    keys: list[float] = []
+    spans: dict[str, list[float]] = {}
+    streams = source.video, source.audio, source.captions if cues is not None else None
+    for packet in packets(source.container, *streams):
+        at, kind = source.time(packet), packet.stream.type
+        if kind == "audio" and sound is not None:
+            sound.feed(source, packet, at)
+        if at is None or not packet.size:
+            continue
+        if not packet.is_discard:
+            span = spans.setdefault(kind, [at, at])
+            lasts = min(60.0, float((packet.duration or 0) * packet.time_base))
+            span[0], span[1] = min(span[0], at), max(span[1], at + lasts)
+        if kind == "video":
+            shown.append(at)
+            if packet.is_keyframe:
+                keys.append(at)
+        elif kind == "subtitle" and cues is not None and len(cues) < MAX_CUES:
+            cues.extend(cue(packet, at))
+    if not shown:
+        raise Refused("No frame of this video could be read; it is damaged or incomplete.")
+    first, last = spans.get("video", [min(shown), max(shown)])
+    if last == max(shown):  # the last frame does not say how long it stays
+        last += (last - first) / max(1, len(shown) - 1)
+    heard = spans.get("audio")
+    return Index(
+        keys=tuple(sorted(set(keys))),
+        count=len(shown),
+        picture=(max(0.0, first), max(last, first + 0.001)),
+        sound=(max(0.0, heard[0]), heard[1]) if heard else None,
+        declared=declared_length(source),
+    )
+
+
+def declared_length(source: Source) -> float | None:
+    """The length that the file claims for picture and sound, where it does."""
+    streams = [s for s in (source.video, source.audio) if s is not None]
+    ends = [
+        float(((s.start_time or 0) + s.duration) * s.time_base) - source.origin
+        for s in streams
+        if s.duration and s.time_base
+    ]
+    whole = source.container.duration
+    if not ends and family(source.container) in SEEKABLE and whole:
+        return None if source.container.streams.subtitles else float(whole / av.time_base)
+    return max(ends, default=None)
+
+
+def cue(packet: Any, at: float) -> list[tuple[float, float, str]]:
+    """The subtitles in a packet: start, end and text with its markup."""
+    lasts = float((packet.duration or 0) * packet.time_base)
+    try:
+        lines = [s.dialogue for s in packet.decode() if s.type in (b"ass", b"text")]
+    except (av.FFmpegError, ValueError):
+        return []
+    return [(at, at + lasts, line.decode("utf-8", "replace")[:MAX_LETTERS]) for line in lines]

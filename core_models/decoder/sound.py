@@ -1,0 +1,94 @@
+"""The sound of a window, decoded packet by packet."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from core_models.decoder.streams import AUDIO_CODECS, Source, codec_of
+
+MAX_RATE, MAX_CHANNELS = 384_000, 64
+
+
+class Sound:
+    """The sound of a window as mono float32 at one rate, placed by its timestamps."""
+
+    def __init__(self, start: float, length: float, rate: int) -> None:
+        self.start, self.length, self.rate = start, length, rate
+        self.native = 0  # samples per second in the file
+        self.placed = 0  # native samples so far, from the start of the window
+        self.broken = 0  # samples that were not numbers, or not sound
+        self.faults = 0  # packets that could not be decoded
+        self.usable = True
+        self.shape: tuple[str, str, int] | None = None
+        self.blocks: list[NDArray[np.float32]] = []
+
+    def feed(self, source: Source, packet: Any, at: float | None) -> None:
+        """Decode a packet if it can hold sound of the window."""
+        early = at is not None and at < self.start - 1.0
+        late = at is not None and at > self.start + self.length
+        if early or late or not self.usable:
+            return
+        if codec_of(packet.stream) not in AUDIO_CODECS:
+            self.usable = False
+            return
+        try:
+            for frame in packet.decode():
+                self.take(frame, source.time(frame))
+        except (av.FFmpegError, ValueError):
+            self.faults += 1
+
+    def take(self, frame: Any, at: float | None) -> None:
+        channels = frame.layout.nb_channels
+        if not 0 < frame.sample_rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
+            self.usable = False
+            return
+        if not self.native:
+            self.native = frame.sample_rate
+            self.out = av.AudioResampler("flt", "mono", self.rate)
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape != self.shape:  # packed first: reading many planes at once is not safe in av
+            self.shape = shape
+            self.pack = av.AudioResampler("flt", frame.layout, self.native)
+        for packed in self.pack.resample(frame):
+            samples = packed.to_ndarray().reshape(-1, channels)
+            odd = ~(np.abs(samples) < 1e3)
+            self.broken += int(odd.sum())
+            mono = np.where(odd, 0, samples).clip(-1, 1).mean(axis=1, dtype=np.float32)
+            self.place(mono, at)
+            at = None
+
+    def place(self, mono: NDArray[np.float32], at: float | None) -> None:
+        """Put samples where their time says, with silence in gaps; small jitter is ignored."""
+        gap = 0 if at is None else round((at - self.start) * self.native) - self.placed
+        if self.placed and abs(gap) <= self.native // 20:
+            gap = 0
+        total = round(self.length * self.native)
+        while gap > 0 and self.placed < total:
+            step = min(gap, self.native, total - self.placed)
+            self.push(np.zeros(step, np.float32))
+            gap -= step
+        self.push(mono[max(0, -gap) :][: max(0, total - self.placed)])
+
+    def push(self, mono: NDArray[np.float32]) -> None:
+        if not len(mono):
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(mono)[None], "flt", "mono")
+        frame.sample_rate = self.native
+        frame.pts, frame.time_base = self.placed, Fraction(1, self.native)
+        self.placed += len(mono)
+        self.collect(self.out.resample(frame))
+
+    def collect(self, frames: list[Any]) -> None:
+        self.blocks += [f.to_ndarray()[0].copy() for f in frames if f is not None]
+
+    def finish(self, length: float) -> NDArray[np.float32]:
+        """The waveform (S,) in [-1, 1] from the start of the window, at most `length` long."""
+        if self.placed:
+            self.collect(self.out.resample(None))
+        wave = np.concatenate([*self.blocks, np.zeros(0, np.float32)])
+        return wave[: round(length * self.rate)].clip(-1, 1).astype(np.float32)

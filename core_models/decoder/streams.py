@@ -1,0 +1,114 @@
+"""Opening a file: what may be opened, and which of its streams are read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,gif,"
+    "wav,flac,mp3",
+}
+VIDEO_CODECS = frozenset(
+    "h264 hevc av1 vp8 vp9 mpeg1video mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 h263 flv1 theora "
+    "mjpeg prores dnxhd ffv1 gif png rawvideo".split()
+)
+AUDIO_CODECS = frozenset(
+    "aac mp3 mp2 ac3 eac3 opus vorbis flac alac pcm_u8 pcm_s16le pcm_s16be pcm_s24le pcm_s24be "
+    "pcm_s32le pcm_s32be pcm_f32le pcm_f32be pcm_f64le pcm_f64be pcm_alaw pcm_mulaw".split()
+)
+TEXT_CODECS = frozenset({"mov_text", "subrip", "webvtt", "ass", "text"})
+SEEKABLE = frozenset({"mov", "matroska"})
+THREADS = min(4, os.cpu_count() or 1)
+Request = dict[str, Any]
+
+
+class Refused(Exception):
+    """A file that is not read; the message is one plain sentence for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An open file, the streams that are read, and the second at which its time starts."""
+
+    container: Any
+    video: Any
+    audio: Any
+    captions: Any
+    origin: float
+
+    def time(self, item: Any) -> float | None:
+        """When a packet or frame is shown, or None if it does not say."""
+        stamp = item.dts if item.pts is None else item.pts
+        if stamp is None or not item.time_base:
+            return None
+        return float(stamp * item.time_base) - self.origin
+
+
+def codec_of(stream: Any) -> str:
+    context = stream.codec_context
+    return "unknown" if context is None else str(context.codec.canonical_name)
+
+
+def family(container: Any) -> str:
+    return str(container.format.name.split(",")[0])
+
+
+def video_streams(container: Any) -> list[Any]:
+    """The video streams that move: cover art is not video."""
+    cover = av.stream.Disposition.attached_pic
+    return [s for s in container.streams.video if not s.disposition & cover]
+
+
+def best(container: Any, kind: str, streams: Sequence[Any]) -> Any:
+    """The stream that a player would choose, out of those given, or None."""
+    choice = container.streams.best(kind)
+    if choice is not None and any(choice.index == s.index for s in streams):
+        return choice
+    return streams[0] if streams else None
+
+
+def origin_of(*streams: Any) -> float:
+    """Where time starts: at the first picture or sound, as in a browser."""
+    known = [s for s in streams if s is not None and s.start_time is not None and s.time_base]
+    return min((float(s.start_time * s.time_base) for s in known), default=0.0)
+
+
+def open_source(request: Request) -> Source:
+    """The file with its main picture, sound and text; refuses what is not on the lists."""
+    limit = str(request["max_pixels"])
+    container = av.open(
+        request["path"], options=OPTIONS | {"max_pixels": limit}, metadata_errors="replace"
+    )
+    video = best(container, "video", video_streams(container))
+    if video is None:
+        raise Refused("This file has no video track; choose a clip with a picture.")
+    if codec_of(video) == "unknown":
+        raise Refused("The picture of this file cannot be identified; it is damaged or incomplete.")
+    if codec_of(video) not in VIDEO_CODECS:
+        raise Refused(
+            f"The picture is coded as {codec_of(video)}, which is not read here; "
+            "convert the clip to H.264 in an MP4 file."
+        )
+    video.codec_context.options = {"max_pixels": limit}
+    video.codec_context.thread_count = THREADS
+    video.thread_type = "AUTO"
+    audio = best(container, "audio", container.streams.audio)
+    text = [s for s in container.streams.subtitles if codec_of(s) in TEXT_CODECS]
+    wanted = {s.index for s in (video, audio, *text[:1]) if s is not None}
+    for stream in container.streams:
+        if stream.index not in wanted:
+            stream.discard = av.stream.Discard.all
+    return Source(container, video, audio, text[0] if text else None, origin_of(video, audio))
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of the streams, up to the end or to the first break in the file."""
+    with contextlib.suppress(av.FFmpegError):
+        yield from container.demux(*(s for s in streams if s is not None))

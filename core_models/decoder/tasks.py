@@ -1,0 +1,84 @@
+"""The questions that the decoder answers, each with facts and arrays."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from numpy.typing import NDArray
+
+from core_models.decoder.painter import Painter
+from core_models.decoder.pictures import shoot, stack
+from core_models.decoder.preview import write_preview
+from core_models.decoder.scan import Index, scan
+from core_models.decoder.sound import Sound
+from core_models.decoder.streams import Request, Source, codec_of, open_source, video_streams
+from core_models.decoder.window import in_window, middles, window
+
+THUMBNAIL_WIDTH = 8
+Answer = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+
+
+def load(request: Request) -> Answer:
+    source = open_source(request)
+    cues: list[Any] = []
+    span = request["max_seconds"] if request["length"] is None else request["length"]
+    sound = Sound(request["start"], min(span, request["max_seconds"]), request["rate"])
+    index = scan(source, sound, cues)
+    start, end = window(request, index)
+    painter = Painter((request["side"], request["side"]))
+    targets = middles(*in_window(index, start, end), request["frames"])
+    shots, faults = shoot(request, targets, index.keys, painter)
+    facts = describe(source, index, painter)
+    facts |= {"start": start, "end": end, "cues": cues, "faults": faults}
+    facts |= {"broken": sound.broken, "lost": sound.faults, "readable": sound.usable}
+    wave = sound.finish(end - start)
+    return facts, stack(shots) | {"waveform": wave}
+
+
+def probe(request: Request) -> Answer:
+    source = open_source(request)
+    index, painter = scan(source), Painter((16, 16))
+    shoot(request, [index.picture[0]], (), painter)
+    return describe(source, index, painter), {}
+
+
+def thumbnails(request: Request) -> Answer:
+    source = open_source(request)
+    index = scan(source)
+    targets = middles(*index.picture, request["count"])
+    slots = [bisect_right(index.keys, t) - 1 for t in targets]
+    if slots[0] >= 0 and len(set(slots)) == len(slots):  # enough key frames: they are cheap
+        targets = [index.keys[i] for i in slots]
+    height = request["height"]
+    painter = Painter((height * THUMBNAIL_WIDTH, height))
+    return {}, stack(shoot(request, targets, index.keys, painter)[0])
+
+
+def preview(request: Request) -> Answer:
+    write_preview(request)
+    return {}, {}
+
+
+def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
+    """The facts of a file, for `ClipInfo`."""
+    audio, context = source.audio, source.audio.codec_context if source.audio else None
+    return {
+        "format": source.container.format.name,
+        "duration": index.end,
+        "declared": index.declared,
+        "size": painter.shown,
+        "fps": index.count / (index.picture[1] - index.picture[0]),
+        "picture": index.picture,
+        "sound": index.sound,
+        "video_codec": codec_of(source.video),
+        "pixels": str(source.video.codec_context.pix_fmt),
+        "audio_codec": codec_of(audio) if audio else None,
+        "audio_rate": context.sample_rate if context else 0,
+        "audio_channels": context.layout.nb_channels if context else 0,
+        "subtitles": [codec_of(s) for s in source.container.streams.subtitles][:64],
+        "tracks": [len(video_streams(source.container)), len(source.container.streams.audio)],
+    }
+
+
+TASKS = {"load": load, "probe": probe, "thumbnails": thumbnails, "preview": preview}
