@@ -83,7 +83,8 @@ class Actions:
                 "frames": FRAMES,
                 "device": self.device.type,
             }
-            run = begin(chosen, clip, Path(path), ticked(streams), kept)
+            folder = self.runs.folder()
+            run = begin(chosen, clip, Path(path), folder, ticked(streams), kept)
             progress(0.9, desc="Drawing")
             yield {message: ""}
             self.runs.put(run)
@@ -129,6 +130,10 @@ class Actions:
             content.compared: NO_COMPARISON if before is None else compare(run.now, before),
             self.side.status: f"<p>{where}</p>",
             self.side.stop: gr.Button(visible=False),
+            **{
+                box: gr.Checkbox(elem_classes=[] if m in run.full.present else ["absent"])
+                for box, m in zip(self.side.streams, MODALITIES, strict=True)
+            },
         }
 
     def stopped(self) -> dict[Any, Any]:

@@ -26,7 +26,9 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
     place, _ = pick_device(device), find(model)
     names = list(dict.fromkeys([model, *(info.name for info in MODELS)]))
     abouts = {info.name: info.about for info in MODELS}
-    with gr.Blocks(title="FusionScope", fill_width=True, analytics_enabled=False) as page:
+    with gr.Blocks(
+        title="FusionScope", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
+    ) as page:
         run = gr.State("")
         with gr.Row(elem_id="shell", equal_height=False):
             with gr.Column(elem_id="side", scale=0):
@@ -63,7 +65,7 @@ def _wire(actions: Actions) -> None:
     side, content = actions.side, actions.content
     asked = [side.clip, side.text, side.subtitles, side.model, side.start, side.length]
     filled = [content.message, content.answer, content.viewer, content.compared, side.status]
-    screen = [*filled, side.stop]
+    screen = [*filled, side.stop, *side.streams]
     job = side.go.click(
         actions.analyse,
         [*asked, *side.streams],

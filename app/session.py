@@ -53,6 +53,11 @@ class Runs:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._limit = limit
         self._lock = threading.Lock()
+        self._root = tempfile.TemporaryDirectory(prefix="fusionscope-")  # gone with the process
+
+    def folder(self) -> Path:
+        """A new folder for the files of one run."""
+        return Path(tempfile.mkdtemp(dir=self._root.name))
 
     def put(self, run: Run) -> None:
         with self._lock:
@@ -71,11 +76,11 @@ def begin(
     model: Any,
     clip: Clip,
     path: Path,
+    folder: Path,
     present: Collection[Modality],
     arguments: Mapping[str, Any],
 ) -> Run:
     """Analyse a clip with all that it has, then with what is switched on."""
-    folder = Path(tempfile.mkdtemp(prefix="fusionscope-"))
     full = analyse(model, clip)
     footage = watchable(path, clip, folder)
     run = Run(secrets.token_urlsafe(12), full, full, footage, folder, arguments)

@@ -19,6 +19,16 @@ from app.problems import problem
 from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
 
 OWN = "your own checkpoint"
+# Shows on the strip which part is read.
+MARK = """(start, length) => {
+  const strip = document.querySelector("#window-strip [data-seconds]");
+  if (!strip) return;
+  const whole = Number(strip.dataset.seconds);
+  const end = length > 0 ? Math.min(whole, start + length) : whole;
+  const mark = strip.querySelector("i");
+  mark.style.left = (100 * start) / whole + "%";
+  mark.style.right = 100 - (100 * end) / whole + "%";
+}"""
 SOUND_ONLY = {".flac", ".m4a", ".mp3", ".ogg", ".wav"}
 
 
@@ -59,11 +69,26 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     with gr.Row(elem_id="streams"):
         kinds = ["Video", "Sound", "Text"]
         streams = tuple(
-            gr.Checkbox(True, label=k, container=False, elem_id=f"use-{k.lower()}") for k in kinds
+            gr.Checkbox(
+                True,
+                label=k,
+                container=False,
+                elem_id=f"use-{k.lower()}",
+                elem_classes=["absent"] if k == "Text" else [],
+            )
+            for k in kinds
         )
     go = gr.Button("Analyse", variant="primary", elem_id="analyse")
     stop = gr.Button("Stop", visible=False, elem_id="stop")
     status = gr.HTML(f"<p>{device.upper()}</p>", elem_id="status")
+    text.change(
+        lambda said: gr.Checkbox(elem_classes=[] if said.strip() else ["absent"]),
+        text,
+        streams[2],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     example.click(example_clip, None, [clip, text], api_visibility="private")
     model.change(
         lambda name: f"<p>{escape(abouts.get(name, OWN))}</p>",
@@ -110,11 +135,13 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         return {
             poster: facts(path, info),
             window: gr.Column(visible=True),
-            strip: seen,
+            strip: f'<div data-seconds="{info.duration}">{seen}<i></i></div>',
             start: gr.Slider(maximum=round(info.duration, 1), value=0),
             length: gr.Slider(maximum=longest, value=0),
         }
 
+    for slider in (start, length):
+        slider.change(None, [start, length], None, js=MARK)
     chosen = [poster, window, strip, start, length]
     clip.change(looked, clip, chosen, show_progress="hidden", api_visibility="private")
     return clip, start, length, example

@@ -20,7 +20,7 @@ class Limits:
     wall_seconds, cpu_seconds: of one question to the decoder; preview_seconds: of a preview.
     """
 
-    max_bytes: int = 200_000_000
+    max_bytes: int = 200 * 2**20
     max_seconds: float = 600.0
     max_pixels: int = 8192 * 4320
     wall_seconds: float = 60.0

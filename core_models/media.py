@@ -157,11 +157,9 @@ def check(path: FilePath, limits: Limits = LIMITS) -> Path:
         raise MediaError("This file does not exist or cannot be opened; choose it again.")
     if size == 0:
         raise MediaError("This file is empty (0 bytes); choose another one.")
+    have, most = round(size / 2**20), round(limits.max_bytes / 2**20)
     if size > limits.max_bytes:
-        raise MediaError(
-            f"This file has {size / 1e6:.0f} MB and the limit is {limits.max_bytes / 1e6:.0f} MB; "
-            "cut or compress it."
-        )
+        raise MediaError(f"This file has {have} MB and the limit is {most} MB; cut or compress it.")
     return source
 
 

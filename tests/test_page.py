@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from app import actions
 from app.dashboard import build
 from app.launch import launch
+from core_models.clip import Clip
+from core_models.media import load_clip
 from tests.media_files import even, make_clip, tone
 
 WAIT = 60_000  # ms
@@ -79,7 +84,9 @@ def changed(root: Locator, name: str, before: str | None) -> str:
 
 
 def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
+    expect(tab.locator("#use-text")).to_have_class(re.compile("absent"))
     root = analyse(tab, file, "a man plays the drums")
+    expect(tab.locator("#use-text")).not_to_have_class(re.compile("absent"))
     answer = tab.locator("#answer")
     assert answer.locator(".fc-bar").count() == 5
     expect(answer).to_contain_text("a man plays the drums")
@@ -189,5 +196,31 @@ def test_a_long_clip_offers_a_window(tab: Page, tmp_path: Path) -> None:
     tab.locator("#analyse").click()
     root = viewer(tab)
     expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
+    mark = tab.locator("#window-strip i").evaluate("e => [e.style.left, e.style.right]")
+    assert mark == ["30%", "55%"]
     assert 12 <= float(root.get_attribute("data-time") or 0) <= 18
     expect(root.locator(".fs-clock")).to_contain_text("6.0 s")
+
+
+def test_a_job_can_be_stopped_and_the_next_one_works(
+    tab: Page, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(*args: Any, **options: Any) -> Clip:
+        entered.set()
+        leave.wait(30)
+        return load_clip(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "load_clip", slow)
+        upload(tab, file)
+        tab.locator("#analyse").click()
+        assert entered.wait(30)
+        tab.locator("#stop").click()
+        expect(tab.locator("#message")).to_contain_text("Stopped", timeout=WAIT)
+        leave.set()
+    root = viewer(tab)
+    assert root.get_attribute("data-ready") is None
+    tab.locator("#analyse").click()
+    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
