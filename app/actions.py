@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import torch
@@ -20,6 +21,8 @@ from core_models.registry import load
 from explain.render.cards import compare, first_look
 
 FRAMES = 8
+WORKERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="analyse")
+T = TypeVar("T")
 STOPPED = "<p>Stopped; what was there before is kept.</p>"
 NO_COMPARISON = (
     "<p>Switch video, sound or text off on the left: the answer before and after appears here, "
@@ -59,20 +62,20 @@ class Actions:
         *streams: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:
-        """Decode, encode, fuse; can be stopped at every yield."""
+        """Decode, encode, fuse."""
         message, stop = self.content.message, self.side.stop
         try:
             if not path:
                 raise MediaError("Choose a clip first.")
             progress(0.05, desc="Loading the model")
             yield {message: "", stop: gr.Button(visible=True)}
-            chosen = load(model, self.device)
+            chosen = yield from self.meanwhile(lambda: load(model, self.device))
             progress(0.15, desc="Reading the clip")
-            yield {message: ""}
             until = length or None
-            clip = load_clip(path, text, subtitles, FRAMES, start=start, length=until)
+            clip = yield from self.meanwhile(
+                lambda: load_clip(path, text, subtitles, FRAMES, start=start, length=until)
+            )
             progress(0.4, desc=f"Looking at {len(clip.frames)} frames")
-            yield {message: ""}
             kept = {
                 "clip": Path(path).name,
                 "model": model,
@@ -84,13 +87,21 @@ class Actions:
                 "device": self.device.type,
             }
             folder = self.runs.folder()
-            run = begin(chosen, clip, Path(path), folder, ticked(streams), kept)
+            run = yield from self.meanwhile(
+                lambda: begin(chosen, clip, Path(path), folder, ticked(streams), kept)
+            )
             progress(0.9, desc="Drawing")
-            yield {message: ""}
             self.runs.put(run)
             yield {self.content.run: run.id, **self.screen(run)}
         except Exception as error:
             yield {message: problem(error), stop: gr.Button(visible=False)}
+
+    def meanwhile(self, work: Callable[[], T]) -> Generator[dict[Any, Any], None, T]:
+        """Do the work beside, and yield while it runs: a stop or a closed page is felt at once."""
+        future = WORKERS.submit(work)
+        while not wait([future], timeout=0.25).done:
+            yield {self.content.message: ""}
+        return future.result()
 
     def toggle(self, key: str, *streams: bool) -> dict[Any, Any]:
         """The fusion again, with what is switched on now."""
