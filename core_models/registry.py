@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,7 +57,15 @@ def pick_device(wish: str = "auto") -> torch.device:
     return torch.device(wish)
 
 
-@cache
 def load(name: str, device: torch.device) -> CAAM:
-    """The trained model; loaded once per device."""
+    """The trained model; loaded once per device, also when two ask for it at once."""
+    with _LOADING:
+        return _load(name, device)
+
+
+_LOADING = threading.Lock()
+
+
+@cache
+def _load(name: str, device: torch.device) -> CAAM:
     return load_model(find(name), device)

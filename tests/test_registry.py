@@ -1,0 +1,61 @@
+"""The shipped models: there, described, small, and the same on every device."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from core_models import registry
+from core_models.checkpoint import CheckpointError, weight_hashes
+from core_models.registry import MODELS, WEIGHTS, find, load, pick_device
+from explain.analysis import Analysis, analyse
+
+NAMES = [info.name for info in MODELS]
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_is_a_folder_with_a_card(name: str) -> None:
+    folder = find(name)
+    card = (folder / "README.md").read_text()
+    assert "python -m core_models.training" in card
+    config = json.loads((folder / "config.json").read_text())
+    assert len(config["labels"]) > 1
+    assert all(len(h) == 64 for h in weight_hashes(folder).values())
+
+
+def test_all_weights_stay_under_100_megabytes() -> None:
+    assert sum(p.stat().st_size for p in WEIGHTS.rglob("*.safetensors")) < 100e6
+
+
+def test_categories_are_in_the_official_order() -> None:
+    labels = load("caam-msrvtt", CPU).labels
+    assert len(labels) == 20
+    assert labels[:3] == ("music", "people", "gaming") and labels[-1] == "advertisement"
+
+
+def test_two_who_ask_at_once_get_one_model() -> None:
+    registry._load.cache_clear()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: load(NAMES[0], CPU), range(2))
+    assert first is second
+
+
+def test_an_unknown_model_or_device_is_a_sentence() -> None:
+    with pytest.raises(CheckpointError, match="one of: caam-msrvtt"):
+        find("nonesuch")
+    if not torch.backends.mps.is_available():
+        with pytest.raises(ValueError, match="no mps device"):
+            pick_device("mps")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_cuda_gives_the_same_answer(analysis: Analysis) -> None:
+    there = analyse(load(NAMES[0], torch.device("cuda")), analysis.clip)
+    np.testing.assert_allclose(there.probabilities, analysis.probabilities, atol=2e-3)
+    for name, weights in analysis.attention.items():
+        np.testing.assert_allclose(there.attention[name], weights, atol=2e-3)
