@@ -41,6 +41,7 @@ class Run:
         """Bytes that it holds in memory."""
         tensors = [*self.full.inputs.values.values(), *self.full.tokens.values.values()]
         arrays = [*self.full.attention.values(), *self.now.attention.values()]
+        arrays += self.full.towers.values()
         clip = self.full.clip
         held = sum(t.nbytes for t in tensors) + sum(a.nbytes for a in arrays)
         return held + clip.frames.nbytes + clip.waveform.nbytes

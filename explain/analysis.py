@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from core_models.clip import Clip, Modality
 from core_models.interface import FusionModel, Inputs, Output, Tokens, presence
 from core_models.layout import Layout
 from core_models.trace import Trace
+from explain.towers import Gist, reduced
 
 Array = NDArray[np.float32]
 
@@ -30,6 +31,8 @@ class Analysis:
     probabilities: (C,); votes: (C,) probabilities per pair that had a side to vote with.
     attention: (heads, Q, K) per map of the fusion, rows summing to 1, over present tokens.
     cuts: per map, the change of the top class's probability when that path is cut.
+    towers: (heads, Q, K) per layer of a tower, rows summing to 1, on cells; of all that the clip
+    has. unplaced: (heads, Q) per layer of a tower, the share that special tokens took.
     """
 
     model: FusionModel
@@ -42,6 +45,8 @@ class Analysis:
     attention: Mapping[str, Array]
     cuts: Mapping[str, float]
     seconds: float
+    towers: Mapping[str, Array] = field(default_factory=dict)
+    unplaced: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def clip(self) -> Clip:
@@ -72,10 +77,11 @@ def analyse(
     begin = time.perf_counter()
     with torch.no_grad():
         inputs = model.prepare(clip)
-        tokens = model.encode(inputs)
-    blank = Analysis(
-        model, inputs, tokens, model.layout(inputs), (), np.zeros(0, np.float32), {}, {}, {}, 0.0
-    )
+        trace = Gist()
+        tokens = model.encode(inputs, record=trace)
+    layout, none = model.layout(inputs), np.zeros(0, np.float32)
+    towers, unplaced = reduced(trace, layout)
+    blank = Analysis(model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0, towers, unplaced)
     return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
 
 
@@ -134,3 +140,9 @@ def path(name: str) -> tuple[int, Modality, Modality]:
     _, layer, pair = name.split(".", 2)
     query, key = pair.split("<-")
     return int(layer), cast(Modality, query), cast(Modality, key)
+
+
+def tower_path(name: str) -> tuple[int, Modality]:
+    """``tower.<modality>.<layer>`` taken apart."""
+    _, modality, layer = name.split(".")
+    return int(layer), cast(Modality, modality)

@@ -11,14 +11,14 @@ from html import escape
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from core_models.clip import MODALITIES, Clip
 from core_models.layout import WordGrid
 from core_models.media import playable, preview
-from explain.analysis import Analysis
+from explain.analysis import Analysis, Array, tower_path
 from explain.maps import NAMES
 from explain.render.cards import CSS, first_look
 from explain.render.figures import figures
@@ -130,6 +130,12 @@ def report(analysis: Analysis, footage: Footage) -> str:
     return page(f"{clip.name} · FusionScope", head, foot, value)
 
 
+def towers(analysis: Analysis) -> dict[str, Array]:
+    """The maps inside the towers that are on, and what special tokens took of each row."""
+    named = {n: w for n, w in analysis.towers.items() if tower_path(n)[1] in analysis.present}
+    return named | {n.replace("tower", "unplaced", 1): analysis.unplaced[n] for n in named}
+
+
 def files(
     analysis: Analysis,
     arguments: Mapping[str, Any],
@@ -143,10 +149,10 @@ def files(
         "axes.json": _json(axes(analysis)),
         "report.html": report(analysis, footage).encode(),
     }
-    arrays = BytesIO()
-    held: dict[str, Any] = dict(analysis.attention)
-    np.savez_compressed(arrays, **held)
-    out["attention.npz"] = arrays.getvalue()
+    for name, held in (("attention", analysis.attention), ("towers", towers(analysis))):
+        arrays = BytesIO()
+        np.savez_compressed(arrays, **cast(dict[str, Any], held))
+        out[f"{name}.npz"] = arrays.getvalue()
     for name, figure in figures(analysis):
         for kind in ("png", "svg"):
             drawn = BytesIO()

@@ -11,16 +11,19 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
 from core_models.registry import MODELS, load
 from explain.analysis import Analysis, analyse
+from explain.viewer.standalone import page
+from tests.viewer_run import WAIT, Seen
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -92,3 +95,30 @@ def browser() -> Iterator[Browser]:
             pytest.skip(f"no browser: {error.message.splitlines()[0]}")
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
+    """Opens a value in the viewer, from a file on disk, once per call."""
+    tabs: list[Page] = []
+
+    def open_value(value: dict[str, Any], dark: bool = False, width: int = 1240) -> Seen:
+        path = tmp_path / "report.html"
+        path.write_text(page("A <report>", "<p>before</p>", "", value), encoding="utf-8")
+        tab = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        tabs.append(tab)
+        complaints: list[str] = []
+        asked: list[str] = []
+        tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda e: complaints.append(str(e)))
+        tab.on("request", lambda r: asked.append(r.url))
+        tab.goto(path.as_uri(), wait_until="domcontentloaded")
+        seen = Seen(tab, complaints, asked)
+        expect(seen.root).to_have_attribute("data-ready", value["meta"]["id"], timeout=WAIT)
+        return seen
+
+    yield open_value
+    for tab in tabs:
+        tab.close()

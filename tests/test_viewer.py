@@ -2,113 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from explain import viewer
-from explain.viewer.standalone import data_url, page
-
-WAIT = 30_000  # ms
-FRAMES, ROWS, COLS, SPANS, HEADS = 4, 3, 3, 10, 2
-WORDS = ["loud", "</script><b>drums</b>", "again"]
-PAIRS = ("video<-audio", "audio<-video", "audio<-text", "text<-audio", "text<-video", "video<-text")
-
-
-def encoded(pixels: np.ndarray[Any, Any], kind: str) -> dict[str, str]:
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, kind)
-    return {"url": data_url(out.getvalue(), f"image/{kind.lower()}")}
-
-
-def synthetic(pairs: tuple[str, ...] = PAIRS, run: str = "r1") -> dict[str, Any]:
-    """A run on 8 s of coloured noise: 4 frames of 3 × 3 patches, 10 spans of sound, 3 words."""
-    rng = np.random.default_rng(0)
-    cells = {"video": FRAMES * ROWS * COLS, "audio": SPANS, "text": len(WORDS)}
-    used = {m for pair in pairs for m in pair.split("<-")} | {"video"}
-    maps, parts, offset = [], [], 0
-    for layer, pair in enumerate(pairs):
-        query, key = pair.split("<-")
-        scores = rng.normal(size=(HEADS, cells[query], cells[key])) * 2
-        weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-        low, high = weights.min(axis=(1, 2)), weights.max(axis=(1, 2))
-        span = (high - low)[:, None, None]
-        data = np.rint((weights - low[:, None, None]) / span * 255).astype(np.uint8)
-        maps.append(
-            {
-                "name": f"fusion.{layer}.{pair}", "layer": layer, "query": query, "key": key,
-                "heads": HEADS, "q": cells[query], "k": cells[key], "offset": offset,
-                "low": low.tolist(), "high": high.tolist(), "focus": [0.2, 0.6],
-                "cut": -0.3 if pair == "audio<-video" else None,
-                "warning": "One key takes nearly everything." if layer == 3 else "",
-            }
-        )  # fmt: skip
-        parts.append(data.tobytes())
-        offset += data.size
-    words = WORDS if "text" in used else []
-    return {
-        "video": None,
-        "strip": encoded(rng.integers(0, 255, (60, FRAMES * 80, 3), np.uint8), "JPEG"),
-        "sound": encoded(rng.integers(0, 255, (40, 200), np.uint8), "PNG"),
-        "tensor": {"url": data_url(b"".join(parts), "application/octet-stream")},
-        "meta": {
-            "id": run, "name": "noise.mp4", "start": 2.0, "duration": 8.0,
-            "frames": {
-                "times": [3, 5, 7, 9], "width": 80, "height": 60, "rows": ROWS, "cols": COLS,
-            },
-            "sound": {"edges": np.linspace(2, 10, SPANS + 1).tolist(), "top_hz": 8000},
-            "words": [{"text": w, "start": None, "end": None} for w in words],
-            "streams": {m: {"there": m != "text" or bool(words), "on": m in used} for m in cells},
-            "layers": len(pairs), "maps": maps, "target": "music",
-        },
-    }  # fmt: skip
-
-
-class Seen:
-    """An open document, what it complained of and what it asked for."""
-
-    def __init__(self, tab: Page, complaints: list[str], asked: list[str]) -> None:
-        self.tab, self.complaints, self.asked = tab, complaints, asked
-        self.root = tab.locator(".fs-viewer")
-
-    def data(self, name: str) -> str | None:
-        return self.root.get_attribute(f"data-{name}")
-
-    def changed(self, name: str, before: str | None) -> str | None:
-        expect(self.root).not_to_have_attribute(f"data-{name}", before or "", timeout=WAIT)
-        return self.data(name)
-
-
-@pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
-    tabs: list[Page] = []
-
-    def open_value(value: dict[str, Any], dark: bool = False, width: int = 1240) -> Seen:
-        path = tmp_path / "report.html"
-        path.write_text(page("A <report>", "<p>before</p>", "", value), encoding="utf-8")
-        tab = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-        )
-        tabs.append(tab)
-        complaints: list[str] = []
-        asked: list[str] = []
-        tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        tab.on("pageerror", lambda e: complaints.append(str(e)))
-        tab.on("request", lambda r: asked.append(r.url))
-        tab.goto(path.as_uri(), wait_until="domcontentloaded")
-        seen = Seen(tab, complaints, asked)
-        expect(seen.root).to_have_attribute("data-ready", value["meta"]["id"], timeout=WAIT)
-        return seen
-
-    yield open_value
-    for tab in tabs:
-        tab.close()
+from tests.viewer_run import PAIRS, SPANS, WORDS, synthetic
 
 
 def test_opens_on_the_map_that_paints_the_picture_and_mattered(opened: Any) -> None:

@@ -45,9 +45,12 @@ def figures(analysis: Analysis) -> Iterator[tuple[str, Figure]]:
     """Every figure of a run with its file name, drawn one at a time."""
     yield "answer", answer(analysis)
     shown = maps(analysis)
-    if shown:
-        yield "heads", heads(analysis, shown)
-    for m in shown:
+    fused = tuple(m for m in shown if m.group == "fusion")
+    if fused:
+        yield "heads", heads(analysis, fused)
+    for m in [m for m in shown if m.group == "video tower"][-1:]:
+        yield "tower.picture", tower(analysis, m)
+    for m in fused:
         yield f"attention.{m.layer}.{NAMES[m.query]}-reads-{NAMES[m.key]}", single(analysis, m)
 
 
@@ -86,7 +89,7 @@ def single(analysis: Analysis, m: AttentionMap) -> Figure:
     )
     axes = lower.subplots()
     table, rows, columns = by_frame(weights, analysis.layout[m.query], grid)
-    image = axes.imshow(table, aspect="auto", cmap=HEAT, vmin=0)
+    image = axes.imshow(table, aspect="auto", cmap=HEAT)
     _ticks(axes, rows, columns)
     axes.set_ylabel(f"{NAMES[m.query]} (reads)", color=COLOURS[m.query])
     axes.set_xlabel(f"{NAMES[m.key]} (is read)", color=COLOURS[m.key])
@@ -95,6 +98,22 @@ def single(analysis: Analysis, m: AttentionMap) -> Figure:
     figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left")
     change = f"Cutting this path changes “{analysis.top[0][0]}” by {m.cut:+.3f}."
     _caption(figure, analysis, " ".join(part for part in (change, m.warning) if part))
+    return figure
+
+
+def tower(analysis: Analysis, m: AttentionMap) -> Figure:
+    """One layer of the picture tower, mean of heads: what each frame's summary reads in it."""
+    scores = m.weights.mean(axis=0).sum(axis=0)  # (T * cells,): every row is its own frame's
+    norm = Normalize(float(scores.min()), float(scores.max()))
+    figure = Figure(figsize=(7.2, HEIGHTS["video"] + 0.6), layout="constrained")
+    (upper,) = figure.subfigures(1, 1, squeeze=False)[0]
+    drawn = place(upper, analysis.clip, analysis.layout["video"], scores, norm)
+    label = "attention, 1 per frame"
+    upper.colorbar(ScalarMappable(norm, HEAT), ax=drawn, label=label, fraction=0.03, pad=0.01)
+    title = f"inside the picture tower · layer {m.layer + 1} · mean of heads"
+    figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left")
+    said = f"What each frame's summary token reads in that frame. {m.warning}"
+    _caption(figure, analysis, said.strip())
     return figure
 
 

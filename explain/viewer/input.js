@@ -2,13 +2,16 @@
 
 function choose(map, head = state.head) {
   if (!map) return;
+  const other = map.group !== groupOf();
   state.map = map;
+  state.last[map.group] = map;
   state.head = validHead(map, head);
-  touch("view");
+  if (other) buildHeads();
+  touch("view", ...(other ? ["scale"] : []));
 }
 
 function chooseLayer(layer) {
-  const here = state.maps.filter((m) => m.layer === layer);
+  const here = mapsOf(groupOf()).filter((m) => m.layer === layer);
   choose(here.find((m) => m.pair === state.map.pair) || here[0]);
 }
 
@@ -40,6 +43,8 @@ const ACTIONS = {
   play: () => play(!state.playing),
   unpin: () => pinCell(null),
   mode: ({ mode }) => choose(state.map, mode === "one" ? +part("head").value - 1 : mode),
+  group: ({ group }) => choose(entryOf(group)),
+  frame: ({ frame }) => seek(state.value.frames.times[+frame]),
   pair: ({ pair }) => choose(mapOfPair(...pair.split("<-"))),
   thumb: ({ map, head }) => choose(state.maps[+map], HEAD_MODES.includes(head) ? head : +head),
   word: ({ word }) => {
@@ -68,7 +73,7 @@ element.addEventListener("keydown", (event) => {
   if (!state.value || event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event;
   const typing = target.matches("select, textarea, input:not([type=range])");
-  const scrolls = target.matches(".fs-mx, .fs-words, .fs-heads")
+  const scrolls = target.matches(".fs-mx, .fs-words, .fs-heads, .fs-tiles")
     && (target.scrollHeight > target.clientHeight || target.scrollWidth > target.clientWidth);
   const slider = target.matches("input[type=range]");
   const keys = {

@@ -11,10 +11,12 @@ function frameSpans() {
 }
 
 // Mean over the cells of each moment, with its time: [[seconds, value], ...]; empty where untimed.
-function alongTime(mod, values) {
+// Where each frame is read by itself alone (own) all means are alike: then its strongest cell.
+function alongTime(mod, values, own) {
   const { frames, sound, words } = state.value;
   if (mod === "video") {
     const n = cellsPerFrame();
+    if (own) return frames.times.map((t, f) => [t, strongest(values, f)[0]]);
     return frames.times.map((t, f) => [t, values.subarray(f * n, (f + 1) * n).reduce((a, b) => a + b, 0) / n]);
   }
   if (mod === "audio") return Array.from(values, (v, i) => [(sound.edges[i] + sound.edges[i + 1]) / 2, v]);
@@ -63,7 +65,7 @@ function paintFrames() {
   const { value, painted, pin, theme } = state;
   const area = fit(part("frames .fs-over"));
   if (!area || !value.frames) return;
-  const shown = painted && painted.mod === "video" ? alongTime("video", painted.values).map((p) => p[1]) : null;
+  const shown = painted && painted.mod === "video" ? alongTime("video", painted.values, state.map.own).map((p) => p[1]) : null;
   const most = shown && Math.max(...shown);
   const pinned = pin && pin.mod === "video" ? Math.floor(pin.from / cellsPerFrame()) : -1;
   eachThumb(area, ({ slot, x, y, w, h }, i) => {
@@ -119,25 +121,28 @@ function paintSound() {
 // Attention received over time, against an even share: a faint area for each modality that is
 // read (mean of its maps), a bold line for what is painted.
 function curves() {
-  const { maps, map, head, painted } = state;
+  const { map, head, painted } = state;
+  const maps = mapsOf(groupOf());
   const areas = Object.keys(NAME).flatMap((mod) => {
     const readers = maps.filter((m) => m.key === mod);
     if (!readers.length) return [];
     const lines = readers.map((m) =>
-      alongTime(mod, m.received[head] || m.received.mean).map(([t, v]) => [t, v * m.k]));
+      alongTime(mod, m.received[head] || m.received.mean, m.own).map(([t, v]) => [t, v / m.even]));
     const mean = lines[0].map(([t], i) => [t, lines.reduce((sum, line) => sum + line[i][1], 0) / lines.length]);
     return mean.length ? [{ mod, points: mean }] : [];
   });
-  const bold = map && alongTime(painted.mod, painted.values).map(([t, v]) => [t, v * map.k]);
+  const bold = map && alongTime(painted.mod, painted.values, map.own).map(([t, v]) => [t, v / map.even]);
   return { areas, bold: bold && bold.length ? { mod: painted.mod, points: bold } : null };
 }
 
 function paintTime() {
   const area = fit(part("time .fs-over"));
-  if (!area || !state.maps.length) return;
+  const { areas, bold } = state.map ? curves() : { areas: [], bold: null };
+  const nothing = !areas.length && !bold;
+  part("time .fs-none").classList.toggle("on", nothing);
+  if (!area || nothing) return;
   const { pen, width, height } = area;
   const { theme } = state;
-  const { areas, bold } = curves();
   const most = Math.max(1.6, ...[...areas, ...(bold ? [bold] : [])].flatMap((c) => c.points.map((p) => p[1])));
   const y = (v) => height - 2 - (v / most) * (height - 10);
   const trace = (points) => {

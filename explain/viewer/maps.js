@@ -1,13 +1,18 @@
 // The maps as numbers. A map is (heads, q, k) bytes; a view of it, for one head, the mean of heads
-// or the max of heads, is a Float32Array (q, k). Cells are patches, spans of sound or words.
+// or the max of heads, is a Float32Array (q, k). Cells are patches, spans of sound or words. In the
+// picture tower (own) a query is a frame and reads the patches of that frame alone: the rest is 0.
 
 const HEAD_MODES = ["mean", "max"];
 
-// meta, bytes -> maps, each with received[head] (k): attention received, the mean over queries.
+// meta, bytes -> maps, each with received[head] (k): attention received, the mean over queries (own:
+// that of its only reader), and even: what every cell would get if all got alike.
 function readMaps(meta, bytes) {
   return meta.maps.map((map, index) => {
     const size = map.heads * map.q * map.k;
     const read = { ...map, index, bytes: bytes.subarray(map.offset, map.offset + size), views: new Map() };
+    read.group = map.group || "fusion";
+    read.own = map.group === "video tower";
+    read.even = read.own ? map.q / map.k : 1 / map.k;
     read.received = receivedByHead(read);
     read.pair = map.query + "<-" + map.key;
     return read;
@@ -19,6 +24,7 @@ const stepOf = (map, h) => (map.high[h] - map.low[h]) / 255;
 
 function receivedByHead(map) {
   const { heads, q, k, bytes, low } = map;
+  const readers = map.own ? 1 : q;
   const received = Object.fromEntries(headsOf(map).map((h) => [h, new Float32Array(k)]));
   const best = new Float32Array(q * k).fill(-Infinity);
   for (let h = 0; h < heads; h++) {
@@ -26,13 +32,13 @@ function receivedByHead(map) {
     for (let i = 0, at = h * q * k; i < q; i++) {
       for (let j = 0; j < k; j++, at++) {
         const value = low[h] + bytes[at] * step;
-        received[h][j] += value / q;
+        received[h][j] += value / readers;
         if (value > best[i * k + j]) best[i * k + j] = value;
       }
     }
     for (let j = 0; j < k; j++) received.mean[j] += received[h][j] / heads;
   }
-  for (let i = 0; i < q * k; i++) received.max[i % k] += best[i] / q;
+  for (let i = 0; i < q * k; i++) received.max[i % k] += best[i] / readers;
   return received;
 }
 
@@ -58,7 +64,7 @@ function viewOf(map, head) {
 
 // A pin is {mod, from, count}: a run of cells of one modality (one patch, or a frame's patches).
 function pinSide(map, pin) {
-  if (!pin) return null;
+  if (!pin || map.own) return null;
   return pin.mod === map.query ? "query" : pin.mod === map.key ? "key" : null;
 }
 
@@ -91,17 +97,16 @@ const alike = (head, other) => (head === "max") === (other === "max");
 // the rest dark). A nearly even map is not blown up to full contrast.
 function rangeOf(state, painted) {
   const { map, scale, pin } = state;
-  const even = 1 / map.k;
   let range = extent(painted.values);
   if (scale !== "view") {
-    const peers = state.maps.filter((other) => other.key === map.key
+    const peers = mapsOf(map.group).filter((other) => other.key === map.key
       && (scale === "all" || other.layer === map.layer));
     const pairs = peers.flatMap((peer) => pinSide(map, pin)
       ? [Math.min(...peer.low), Math.max(...peer.high)]
       : headsOf(peer).filter((head) => alike(head, state.head)).flatMap((head) => extent(peer.received[head])));
     range = extent([...pairs, ...range]);
   }
-  return [range[0], Math.max(range[1], range[0] + even / 2)];
+  return [range[0], Math.max(range[1], range[0] + map.even / 2)];
 }
 
 // The matrix with patches gathered into frames: rows are averaged over, columns summed.

@@ -8,6 +8,13 @@ let matrix = null; // gathered values, and where they lie on the screen
 function layMatrix() {
   const { map, head, value } = state;
   const box = part("mx");
+  box.hidden = map.own;
+  part("tiles").hidden = !map.own;
+  if (map.own) {
+    matrix = null;
+    paintTiles();
+    return;
+  }
   if (!box.clientWidth) return;
   const cells = gathered(map, head, value.frames ? cellsPerFrame() : 1);
   MX.left = map.query === "text" ? 80 : 46;
@@ -28,7 +35,8 @@ function layMatrix() {
   part("mx-note").textContent = figure(matrix.range[0]) + " … " + figure(matrix.range[1])
     + (map.key === "video" ? ", summed over the cells of a frame" : "")
     + (map.query === "video" ? ", mean over the cells of a frame" : "")
-    + (map.key === "text" ? "" : "; columns in seconds") + ". Click pins the row and seeks.";
+    + (map.key === "text" ? "" : "; columns in seconds") + ". Click pins the row and seeks."
+    + (map.group === "fusion" ? "" : unplacedNote(map, head));
   paintMatrix();
 }
 

@@ -57,7 +57,6 @@ def payload(analysis: Analysis, run: str, video_start: float = 0.0) -> Payload:
             m: {"there": m in analysis.inputs.values, "on": m in analysis.present}
             for m in MODALITIES
         },
-        "layers": 1 + max((m.layer for m in shown), default=-1),
         "maps": described,
         "target": analysis.top[0][0],
     }
@@ -86,6 +85,7 @@ def _tensor(shown: tuple[AttentionMap, ...]) -> tuple[list[dict[str, Any]], byte
         described.append(
             {
                 "name": m.name,
+                "group": m.group,
                 "layer": m.layer,
                 "query": m.query,
                 "key": m.key,
@@ -97,6 +97,7 @@ def _tensor(shown: tuple[AttentionMap, ...]) -> tuple[list[dict[str, Any]], byte
                 "high": high,
                 "focus": m.focus.tolist(),
                 "cut": m.cut,
+                "unplaced": m.unplaced.tolist(),
                 "warning": m.warning,
             }
         )

@@ -47,7 +47,7 @@ element.addEventListener("pointerup", (event) => {
   const { zone, name, moved } = drag || {};
   drag = null;
   if (!zone || moved || !state.map) return;
-  if (name === "picture") pinCell(patchAt(event, zone));
+  if (name === "picture" && !state.map.own) pinCell(patchAt(event, zone));
   if (name === "sound" && state.value.sound) pinCell(spanAt(laneTime(event, zone)));
   const cell = name === "matrix" && matrixCell(event);
   if (!cell) return;
@@ -87,6 +87,7 @@ function hintText(event, zone) {
     const [n, frame] = [cellsPerFrame(), frameAt(laneTime(event, zone))];
     const said = capital(cellName(value, { mod: "video", from: frame * n, count: n }));
     if (painted.mod !== "video") return said;
+    if (map.own) return said + ": strongest cell " + share(strongest(painted.values, frame)[0], map.even);
     const sum = painted.values.subarray(frame * n, (frame + 1) * n).reduce((a, b) => a + b, 0);
     const whole = painted.mod === map.key; // its share of what is read; else how much it reads
     return said + ": " + figure(whole ? sum : sum / n) + (whole ? " in all its cells" : ", mean of its cells");
@@ -96,6 +97,6 @@ function hintText(event, zone) {
   else if (name === "picture") pin = patchAt(event, zone);
   else if (name === "sound" && value.sound) pin = spanAt(laneTime(event, zone));
   if (!pin) return "";
-  const number = painted.mod === pin.mod ? ": " + share(painted.values[pin.from], 1 / map.k) : "";
+  const number = painted.mod === pin.mod ? ": " + share(painted.values[pin.from], map.even) : "";
   return capital(cellName(value, pin)) + number;
 }

@@ -6,7 +6,7 @@ const video = part("video");
 
 const state = {
   value: null, maps: [], strip: null, sound: null, file: false, // meta, maps, pictures, a clip to play
-  map: null, head: "mean", pin: null, scale: "view", // the choice
+  map: null, head: "mean", pin: null, scale: "view", last: {}, // the choice, and the last per group
   painted: null, range: [0, 1], // what follows from it
   time: 0, playing: false, veil: 0.8, theme: {}, // the stage
 };

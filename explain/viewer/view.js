@@ -2,8 +2,10 @@
 function paintView() {
   const { value, map, head, pin, range } = state;
   const sentence = part("sentence");
-  sentence.replaceChildren(make("b", "fs-c-" + map.query, capital(NAME[map.query])), " ← ",
-    make("b", "fs-c-" + map.key, NAME[map.key]), ", layer " + (map.layer + 1) + ", " + headName(head) + ": ",
+  const what = map.group === "fusion"
+    ? [make("b", "fs-c-" + map.query, capital(NAME[map.query])), " ← ", make("b", "fs-c-" + map.key, NAME[map.key])]
+    : [make("b", "fs-c-" + map.key, GROUPS[map.group].label)];
+  sentence.replaceChildren(...what, ", layer " + (map.layer + 1) + ", " + headName(head) + ": ",
     clause(value, map, pin));
   part("unpin").hidden = !pin;
   part("warning").hidden = !map.warning;
@@ -15,21 +17,21 @@ function paintView() {
   slider.value = layers.indexOf(map.layer) + 1;
   slider.disabled = layers.length < 2;
   slider.setAttribute("aria-valuetext",
-    "layer " + (map.layer + 1) + ", " + NAME[map.query] + " reads " + NAME[map.key]);
-  part("layer-out").textContent = map.layer + 1 + " of " + value.layers;
+    mapName(map));
+  part("layer-out").textContent = map.layer + 1 + " of " + (1 + layers[layers.length - 1]);
   const one = typeof head === "number";
   part("head").max = map.heads;
   if (one) part("head").value = head + 1;
   part("head").parentNode.classList.toggle("idle", !one);
   part("head-out").textContent = one ? head + 1 + "/" + map.heads : "–";
-  for (const button of root.querySelectorAll(".fs-seg button")) {
+  for (const button of root.querySelectorAll(".fs-modes button")) {
     button.setAttribute("aria-pressed", String(button.dataset.mode === (one ? "one" : head)));
   }
 
-  const even = 1 / map.k;
+  const { even } = map;
   part("lo").textContent = figure(range[0]);
   part("hi").textContent = figure(range[1]);
-  part("even-t").textContent = "uniform would be 1/" + map.k + " = " + figure(even);
+  part("even-t").textContent = "uniform would be 1/" + Math.round(1 / even) + " = " + figure(even);
   const inside = even >= range[0] && even <= range[1];
   part("even").hidden = !inside;
   part("even").style.left = 100 * level(even, range) + "%";
@@ -43,4 +45,4 @@ function paintView() {
   badge.textContent = "painted on the " + (state.painted.mod === "audio" ? "sound" : "words");
 }
 
-const layersOf = () => [...new Set(state.maps.map((m) => m.layer))].sort((a, b) => a - b);
+const layersOf = () => [...new Set(mapsOf(groupOf()).map((m) => m.layer))].sort((a, b) => a - b);

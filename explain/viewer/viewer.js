@@ -25,27 +25,32 @@ function flush() {
     layWords();
   }
   const repaint = now.has("view") || now.has("size");
-  if (repaint && map) {
-    heats.length = 0;
-    state.painted = paintedOf(map, state.head, state.pin);
-    state.range = rangeOf(state, state.painted);
-    paintPairs();
-    paintView();
-    if (now.has("scale") || now.has("size")) paintHeads();
-    markHeads();
-    layMatrix();
-  }
+  if (repaint && map) paintChoice(now.has("scale") || now.has("size"));
   if (repaint) {
     paintFrames();
     paintSound();
     paintTime();
     paintWords();
   }
+  markTiles();
   drawStill();
   paintStage();
   paintClock();
   paintSpoken();
   publish(performance.now() - began);
+}
+
+// All that follows from the map, head and pin chosen.
+function paintChoice(heads) {
+  heats.length = 0;
+  state.painted = paintedOf(state.map, state.head, state.pin);
+  state.range = rangeOf(state, state.painted);
+  paintGroups();
+  paintPairs();
+  paintView();
+  if (heads) paintHeads();
+  markHeads();
+  layMatrix();
 }
 
 // What tests and neighbours may read.
@@ -56,10 +61,10 @@ function publish(cost) {
   if (map) {
     const at = painted.mod === "video" ? frameAt(state.time) : -1;
     const sum = checksum(painted.values, range, [at, opacity]);
-    Object.assign(shown, { layer: map.layer, head, pair: map.pair, painted: sum });
+    Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair, painted: sum });
   }
   for (const node of [element, root]) {
-    for (const name of ["layer", "head", "pair", "painted"]) delete node.dataset[name];
+    for (const name of ["group", "layer", "head", "pair", "painted"]) delete node.dataset[name];
     Object.assign(node.dataset, shown, { ready: value.id });
   }
 }
@@ -78,9 +83,13 @@ async function load() {
   if (turn !== arriving) return;
   const maps = bytes ? readMaps(meta, bytes) : [];
   play(false);
-  Object.assign(state, { value: meta, maps, map: firstMap(maps), pin: null, painted: null,
+  Object.assign(state, { value: meta, maps, last: {}, map: null, pin: null, painted: null,
     time: meta.start, strip, sound, file: Boolean(value.video) });
-  if (state.map) state.head = validHead(state.map, state.head);
+  state.map = entryOf(Object.keys(GROUPS).find((group) => mapsOf(group).length)) || null;
+  if (state.map) {
+    state.last[state.map.group] = state.map;
+    state.head = validHead(state.map, state.head);
+  }
   state.time = firstTime();
   if (value.video) video.src = value.video.url;
   else video.removeAttribute("src");
@@ -90,18 +99,27 @@ async function load() {
   part("heat").hidden = !meta.frames;
   for (const canvas of root.querySelectorAll(".fs-lane canvas")) canvas.width = 0;
   part("scrub").max = meta.duration;
-  part("why").hidden = maps.length > 0;
-  part("why").textContent = maps.length ? ""
-    : meta.maps.length ? "The attention of this run could not be loaded; please analyse again." : whyBare(meta);
-  note("frames", "video", meta.frames && strip, "no picture in this clip");
-  note("sound", "audio", sound, "no sound in this clip");
-  part("time .fs-none").classList.toggle("on", !maps.length);
-  note("words", "text", meta.words.length, "no words were given");
+  explainGaps();
   buildWords();
+  buildGroups();
   buildHeads();
+  buildTiles();
   root.dataset.state = maps.length ? "ready" : "bare";
   if (state.file) seek(state.time);
   touch("size", "view", "time");
+}
+
+// What is not there, and why.
+function explainGaps() {
+  const { value: meta, maps, strip, sound } = state;
+  const fused = mapsOf("fusion").length > 0;
+  part("why").hidden = fused;
+  part("why").textContent = fused ? ""
+    : meta.maps.length && !maps.length ? "The attention of this run could not be loaded; please analyse again." : whyBare(meta);
+  note("frames", "video", meta.frames && strip, "no picture in this clip");
+  note("sound", "audio", sound, "no sound in this clip");
+  note("words", "text", meta.words.length, "no words were given");
+  part("time .fs-none").textContent = maps.length ? "the words have no times" : "nothing was read";
 }
 
 // Open on a map that paints the picture, the one that mattered most.
@@ -114,7 +132,7 @@ function firstMap(maps) {
 function firstTime() {
   const { map, head, value } = state;
   if (!map || map.key !== "video") return value.start;
-  const peak = alongTime("video", map.received[head]).sort((a, b) => b[1] - a[1])[0];
+  const peak = alongTime("video", map.received[head], map.own).sort((a, b) => b[1] - a[1])[0];
   return clamp(peak[0], value.start, endTime());
 }
 

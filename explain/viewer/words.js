@@ -35,7 +35,13 @@ function cellName(meta, { mod, from, count }) {
 
 // What the painting shows, after the colon.
 function clause(meta, map, pin) {
+  if (map.own) return GROUPS[map.group].title;
   const side = pinSide(map, pin);
+  const aside = pin && !side ? "; the pin is on " + cellName(meta, pin) + ", which is not part of this "
+    + (map.group === "fusion" ? "pair" : "tower") : "";
+  if (map.group === "text tower") {
+    return (side ? "which words " + cellName(meta, pin) + " reads" : GROUPS[map.group].title + ", averaged over all words") + aside;
+  }
   if (side === "key") return PARTS[map.query] + " " + LOOKED[map.key] + " " + cellName(meta, pin);
   const who = side ? cellName(meta, pin) : SUBJECT[map.query];
   const what = {
@@ -44,8 +50,7 @@ function clause(meta, map, pin) {
     text: "which words " + who + " read",
   }[map.key];
   if (side) return what;
-  return what + ", averaged over " + AVERAGED[map.query]
-    + (pin ? "; the pin is on " + cellName(meta, pin) + ", which is not part of this pair" : "");
+  return what + ", averaged over " + AVERAGED[map.query] + aside;
 }
 
 // A value with how it compares to an even share.
@@ -58,6 +63,7 @@ function whyBare(meta) {
     NAME[mod] + (meta.streams[mod].there ? " is switched off" : " is missing"));
   return "Cross-attention needs two modalities: one that reads and one that is read. "
     + (usable.length === 1
-      ? "This run used " + NAME[usable[0]] + " alone (" + rest.join(", ") + "), so there is nothing to show."
+      ? "This run used " + NAME[usable[0]] + " alone (" + rest.join(", ") + ")"
+        + (towerOf(usable[0]) ? ": what it reads inside its own tower is shown." : ", so there is nothing to show.")
       : "This run has no recorded attention to show.");
 }
