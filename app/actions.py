@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import gradio as gr
 import torch
 
 from app.problems import problem, sentence
-from app.session import Run, Runs, begin, exported, shown, switched
+from app.session import Run, Runs, begin, command, exported, shown, switched
 from app.sidebar import Sidebar
 from app.viewer import Viewer
 from core_models.clip import MODALITIES, Modality
@@ -39,6 +40,7 @@ class Content:
     answer: gr.HTML
     viewer: Viewer
     compared: gr.HTML
+    command: gr.HTML
     download: gr.DownloadButton
 
 
@@ -63,12 +65,12 @@ class Actions:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:
         """Decode, encode, fuse."""
-        message, stop = self.content.message, self.side.stop
+        message = self.content.message
         try:
             if not path:
                 raise MediaError("Choose a clip first.")
             progress(0.05, desc="Loading the model")
-            yield {message: "", stop: gr.Button(visible=True)}
+            yield {message: "", **self.buttons(busy=True)}
             chosen = yield from self.meanwhile(lambda: load(model, self.device))
             progress(0.15, desc="Reading the clip")
             until = length or None
@@ -94,7 +96,7 @@ class Actions:
             self.runs.put(run)
             yield {self.content.run: run.id, **self.screen(run)}
         except Exception as error:
-            yield {message: problem(error), stop: gr.Button(visible=False)}
+            yield {message: problem(error), **self.buttons(busy=False)}
 
     def meanwhile(self, work: Callable[[], T]) -> Generator[dict[Any, Any], None, T]:
         """Do the work beside, and yield while it runs: a stop or a closed page is felt at once."""
@@ -133,14 +135,16 @@ class Actions:
     def screen(self, run: Run) -> dict[Any, Any]:
         """Everything on the page that depends on the run."""
         before, content = run.before, self.content
+        typed = command(run)
         where = f"{self.device.type.upper()} · {run.full.seconds:.1f} s · run {run.id[:4]}"
         return {
             content.message: "",
             content.answer: first_look(run.now, before),
             content.viewer: shown(run),
             content.compared: NO_COMPARISON if before is None else compare(run.now, before),
+            content.command: f"<p>The same from the command line:</p><pre>{escape(typed)}</pre>",
             self.side.status: f"<p>{where}</p>",
-            self.side.stop: gr.Button(visible=False),
+            **self.buttons(busy=False),
             **{
                 box: gr.Checkbox(elem_classes=[] if m in run.full.present else ["absent"])
                 for box, m in zip(self.side.streams, MODALITIES, strict=True)
@@ -148,7 +152,15 @@ class Actions:
         }
 
     def stopped(self) -> dict[Any, Any]:
-        return {self.content.message: STOPPED, self.side.stop: gr.Button(visible=False)}
+        return {self.content.message: STOPPED, **self.buttons(busy=False)}
+
+    def buttons(self, busy: bool) -> dict[Any, Any]:
+        """One job at a time: while it runs it can be stopped, not started again."""
+        label = "Analysing…" if busy else "Analyse"
+        return {
+            self.side.go: gr.Button(label, interactive=not busy),
+            self.side.stop: gr.Button(visible=busy),
+        }
 
 
 def ticked(streams: tuple[bool, ...]) -> tuple[Modality, ...]:

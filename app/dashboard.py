@@ -46,8 +46,9 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                         with gr.Row(elem_id="exports"):
                             everything = gr.Button("Everything (zip)", elem_id="export-zip")
                             report = gr.Button("Report (HTML)", elem_id="export-report")
+                        command = gr.HTML(elem_id="command")
                         download = gr.DownloadButton(visible="hidden", elem_id="download")
-        content = Content(run, message, answer, viewer, compared, download)
+        content = Content(run, message, answer, viewer, compared, command, download)
         actions = Actions(Runs(), place, side, content)
         _wire(actions)
         for button, kind in ((everything, "zip"), (report, "report")):
@@ -64,8 +65,9 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
 def _wire(actions: Actions) -> None:
     side, content = actions.side, actions.content
     asked = [side.clip, side.text, side.subtitles, side.model, side.start, side.length]
-    filled = [content.message, content.answer, content.viewer, content.compared, side.status]
-    screen = [*filled, side.stop, *side.streams]
+    filled = [content.message, content.answer, content.viewer, content.compared]
+    buttons = [side.go, side.stop]
+    screen = [*filled, content.command, side.status, *buttons, *side.streams]
     job = side.go.click(
         actions.analyse,
         [*asked, *side.streams],
@@ -73,12 +75,13 @@ def _wire(actions: Actions) -> None:
         concurrency_id="device",
         concurrency_limit=1,
         show_progress_on=[content.message],
+        trigger_mode="multiple",  # "once" would swallow a click right after a stop
         api_visibility="private",
     )
     side.stop.click(
         actions.stopped,
         None,
-        [content.message, side.stop],
+        [content.message, *buttons],
         cancels=[job],
         queue=False,
         api_visibility="private",

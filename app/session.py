@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import shutil
 import tempfile
 import threading
@@ -123,3 +124,16 @@ def exported(run: Run, kind: str) -> Path:
         return target
     hashes = weight_hashes(find(arguments["model"]))
     return bundle(files(run.now, arguments, hashes, run.footage), target)
+
+
+def command(run: Run) -> str:
+    """The command line that does the same as the page did."""
+    given = run.arguments
+    words = ["python", "-m", "explain", given["clip"], "--model", given["model"]]
+    for option in ("text", "subtitles", "start", "length"):
+        if given.get(option):
+            words += [f"--{option}", str(given[option])]
+    for m in run.full.present:
+        if m not in run.now.present:
+            words += ["--without", m]
+    return shlex.join([*words, "--out", "explained"])

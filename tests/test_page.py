@@ -115,6 +115,7 @@ def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
 
     # Everything that is on screen can be taken home.
     tab.get_by_role("tab", name="Export").click()
+    expect(tab.locator("#command pre")).to_contain_text("--without audio --out")
     with tab.expect_download(timeout=WAIT) as coming:
         tab.locator("#export-zip").click()
     coming.value.save_as(tmp_path / "all.zip")
