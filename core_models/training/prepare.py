@@ -24,7 +24,13 @@ from core_models.training.teacher import soft_labels, targets
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run; a JSON file holds the same fields."""
+    """Everything that decides a run; a JSON file holds the same fields.
+
+    data, cache: folders, unless the command line names others. flips: mirrored frames as well.
+    hold_out_clips: (k, n) leaves out the sounds of every n-th labelled clip from the k-th on.
+    teacher: share of the soft labels in the targets. smoothing: of the official ones.
+    rate: the highest learning rate; warmup: share of the steps until there; average: of weights.
+    """
 
     name: str
     model: Mapping[str, Any] = field(default_factory=dict)
