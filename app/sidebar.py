@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import tempfile
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
@@ -15,6 +13,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from app.example import example
 from app.problems import problem
 from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
 
@@ -51,7 +50,7 @@ class Sidebar:
 def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     """Lay it out; what concerns the choice of a clip or model is wired here."""
     gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
-    clip, start, length, example = _clip()
+    clip, start, length, example_button = _clip()
     text = gr.Textbox(
         label="Text",
         placeholder="What is said or shown, in words. May stay empty.",
@@ -89,7 +88,7 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
         show_progress="hidden",
         api_visibility="private",
     )
-    example.click(example_clip, None, [clip, text], api_visibility="private")
+    example_button.click(example, None, [clip, text], api_visibility="private")
     model.change(
         lambda name: f"<p>{escape(abouts.get(name, OWN))}</p>",
         model,
@@ -100,18 +99,11 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     return Sidebar(clip, text, subtitles, model, start, length, streams, go, stop, status)
 
 
-def example_clip() -> tuple[str, str]:
-    """A short clip that comes with Gradio, as if it had been uploaded, and a text for it."""
-    copy = Path(tempfile.mkdtemp(prefix="fusionscope-")) / "earth.mp4"
-    shutil.copyfile(gr.get_video("b.mp4"), copy)
-    return str(copy), "the earth at night, seen from space"
-
-
 def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     """The clip, its picture and facts, and for a long one the window to read."""
     kinds = sorted(EXTENSIONS - SOUND_ONLY)
     clip = gr.File(label="Clip", file_types=kinds, height=118, elem_id="clip")
-    example = gr.Button("Try the example clip", size="sm", elem_id="example")
+    try_it = gr.Button("Try the example clip", size="sm", elem_id="example")
     poster = gr.HTML(elem_id="poster")
     with gr.Column(visible=False, elem_id="window") as window:
         strip = gr.HTML(elem_id="window-strip")
@@ -144,7 +136,7 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         slider.change(None, [start, length], None, js=MARK)
     chosen = [poster, window, strip, start, length]
     clip.change(looked, clip, chosen, show_progress="hidden", api_visibility="private")
-    return clip, start, length, example
+    return clip, start, length, try_it
 
 
 def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

@@ -40,6 +40,9 @@ VARIANTS: dict[str, tuple[Direction, ...]] = {
 }
 
 
+SILENCE = 1e-4  # of full scale: a track that never gets louder says nothing
+
+
 @dataclass(frozen=True)
 class CAAMConfig:
     """Sizes and towers; the defaults are the shipped model."""
@@ -155,8 +158,10 @@ class CAAM(nn.Module):
         owner: list[int] = []
         if len(clip.frames):
             values["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
-        if len(clip.waveform):
+        if np.abs(clip.waveform).max(initial=0) > SILENCE:
             values["audio"] = torch.from_numpy(clip.waveform).to(self.device)[None]  # (1, S)
+        elif len(clip.waveform):
+            notices.append("The model takes the silent sound as missing.")
         if clip.words:
             ids, owner = self.reading.pieces([w.text for w in clip.words])
             values["text"] = self.reading.embed(torch.tensor([ids], device=self.device))

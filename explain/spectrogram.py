@@ -36,4 +36,4 @@ def log_mel(
     ).abs()  # (bins, columns)
     power = torch.from_numpy(mel_matrix(bands, len(spectrum), rate)) @ spectrum.square()
     decibels = 10 * torch.log10(power.clamp(min=1e-10)).numpy()
-    return np.clip((decibels - max(decibels.max(), -60.0) + 80) / 80, 0, 1).astype(np.float32)
+    return np.clip((decibels - max(decibels.max(), -20.0) + 80) / 80, 0, 1).astype(np.float32)

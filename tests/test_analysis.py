@@ -69,6 +69,12 @@ def test_what_was_missing_is_said(model: CAAM, clip: Clip) -> None:
     assert "No text was given" in said and "The sound is switched off" in said
 
 
+def test_silence_is_taken_as_missing(model: CAAM, clip: Clip) -> None:
+    silent = analyse(model, replace(clip, waveform=0 * clip.waveform))
+    assert silent.present == ("video", "text")
+    assert any("silent" in notice for notice in silent.notices)
+
+
 def test_no_gradient_is_left_behind(analysis: Analysis) -> None:
     assert all(p.grad is None for p in analysis.model.parameters())  # type: ignore[attr-defined]
     assert not any(t.requires_grad for t in analysis.tokens.values.values())

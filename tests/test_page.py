@@ -172,6 +172,15 @@ def test_a_bad_file_is_one_sentence_and_the_next_clip_works(
     expect(problem).to_have_count(0)
 
 
+def test_the_example_can_be_tried(tab: Page) -> None:
+    tab.locator("#example").click()
+    expect(tab.locator("#poster img")).to_be_visible(timeout=WAIT)
+    tab.locator("#analyse").click()
+    root = viewer(tab)
+    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
+    assert root.locator(".fs-pair[data-pair*='<-']:enabled").count() == 6
+
+
 def test_nothing_chosen_and_nothing_left(tab: Page, file: Path) -> None:
     tab.locator("#analyse").click()
     expect(tab.locator("#message")).to_contain_text("Choose a clip first", timeout=WAIT)
