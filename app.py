@@ -16,7 +16,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    parser.add_argument("--model", default=MODELS[0].name, help="a shipped model or a folder")
+    which = "a shipped model, a folder or a hub id"
+    parser.add_argument("--model", default=MODELS[0].name, help=which)
     parser.add_argument("--share", action="store_true", help="a public link, through Gradio")
     options = parser.parse_args()
     try:

@@ -243,12 +243,8 @@ class CAAM(nn.Module):
         cut: Collection[str] = (),
     ) -> Output:
         """The cross-attention layers and the votes. Trace names: ``fusion.<i>.<query><-<key>``."""
-        streams, keep = dict(tokens.values), dict(tokens.keep)
-        if present is not None:
-            parts = present.split([x.shape[1] for x in streams.values()], dim=1)
-            for m, part in zip(self.modalities, parts, strict=True):
-                streams[m] = streams[m].expand(len(present), -1, -1)
-                keep[m] = keep[m].expand(len(present), -1) & part
+        tokens = tokens.only(present)
+        streams, keep = dict(tokens.values), tokens.keep
         for i, (layer, (q, k)) in enumerate(zip(self.layers, self.order, strict=True)):
             assert isinstance(layer, CrossLayer)
             name, x = f"fusion.{i}.{q}<-{k}", streams[q]

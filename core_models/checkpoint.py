@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from core_models.caam import CAAM, caam_config, caam_json
-from core_models.encoders import ENCODERS
+from core_models.caam import CAAM, VARIANTS, CAAMConfig, caam_config, caam_json
+from core_models.clip import MODALITIES, Modality
+from core_models.encoders import ENCODERS, SoundTower, TextTower, VisionTower
+from core_models.tensors import CheckpointError as CheckpointError
+from core_models.tensors import fill
 
-
-class CheckpointError(ValueError):
-    """A checkpoint folder that cannot be loaded; the message says which part and why."""
+KINDS: Mapping[Modality, type[VisionTower | SoundTower | TextTower]] = {
+    "video": VisionTower,
+    "audio": SoundTower,
+    "text": TextTower,
+}
+# How JSON writes the default of a field; a field without one, or a tuple, is a list.
+JSON_KINDS: Mapping[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float)}
 
 
 def save_model(model: CAAM, folder: Path) -> None:
@@ -33,58 +41,87 @@ def save_model(model: CAAM, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(caam_json(model.config), indent=1) + "\n")
 
 
-def load_model(folder: Path, device: str | torch.device = "cpu", towers: bool = True) -> CAAM:
-    """The trained model of a folder, in float32 and evaluation mode.
+def load_model(
+    folder: Path, device: str | torch.device = "cpu", towers: bool = True, name: str = ""
+) -> CAAM:
+    """The trained model of a folder, in float32 and evaluation mode; its name is the folder's.
 
-    Raises CheckpointError, naming the file or the parameter, when the folder does not fit.
+    Raises CheckpointError, naming the file, the field or the parameter, when it does not fit.
     """
-    config = _config(folder)
-    path = folder / "model.safetensors"
-    if not path.exists():
-        raise CheckpointError(f"{folder.name} has no model.safetensors; pickles are not read.")
+    name = name or folder.name
+    values = _json(folder, name)
+    if values.get("architecture") != "caam":
+        raise CheckpointError(
+            f"config.json of {name} names the architecture {values.get('architecture')!r}; "
+            "known: 'caam'."
+        )
+    if fault := _fault(values):
+        raise CheckpointError(f"config.json of {name} {fault}.")
     try:
-        state = {k: v.float() for k, v in load_file(path).items()}
-    except SafetensorError as error:
-        raise CheckpointError(f"{path.name} of {folder.name} is damaged: {error}.") from None
-    try:
-        model = CAAM(caam_config(config), towers=towers, name=folder.name)
-    except (OSError, TypeError, ValueError) as error:
-        said = str(error).splitlines()[0]
-        raise CheckpointError(f"config.json of {folder.name} cannot be built: {said}.") from None
-    own = {k: v for k, v in model.state_dict().items() if not k.startswith("towers.")}
-    for key in sorted(own.keys() ^ state.keys()):
-        what = "misses" if key in own else "has an unknown"
-        raise CheckpointError(f"{folder.name}/model.safetensors {what} parameter {key}.")
-    for key, value in state.items():
-        if value.shape != own[key].shape:
-            have, want = tuple(value.shape), tuple(own[key].shape)
-            raise CheckpointError(
-                f"{folder.name}: {key} has shape {have}, the config needs {want}."
-            )
-    model.load_state_dict(state, strict=False)
+        model = CAAM(caam_config(values), towers=towers, name=name)
+    except Exception as error:  # whatever a config of strangers can bring about
+        said = (str(error) or type(error).__name__).splitlines()[0].removesuffix(".")
+        raise CheckpointError(f"config.json of {name} cannot be built: {said}.") from None
+    if towers:
+        _towers_fit(model, name)
+    fill(model, folder / "model.safetensors", name, without="towers.")
     return model.eval().to(device)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} has no config.json; name a checkpoint folder.") from None
+        config = json.loads((folder / "config.json").read_text())
+    except OSError:
+        raise CheckpointError(f"{name} has no config.json; name a checkpoint folder.") from None
     except ValueError as error:
-        raise CheckpointError(f"config.json of {folder.name} is not JSON: {error}.") from None
-    if config.get("architecture") != "caam":
-        raise CheckpointError(
-            f"config.json of {folder.name} names the architecture "
-            f"{config.get('architecture')!r}; known: 'caam'."
-        )
+        raise CheckpointError(f"config.json of {name} is not JSON: {error}.") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"config.json of {name} is not a JSON object.")
     return config
 
 
-def weight_hashes(folder: Path, config: dict[str, Any] | None = None) -> dict[str, str]:
+def _fault(values: Mapping[str, Any]) -> str:
+    """What is wrong with the fields of a config, naming the field; empty where nothing is."""
+    given = {k: v for k, v in values.items() if k != "architecture"}
+    known = {f.name: JSON_KINDS.get(type(f.default), (list,)) for f in fields(CAAMConfig)}
+    for key, value in given.items():
+        if key not in known:
+            return f"has an unknown field {key!r}; known: {', '.join(known)}"
+        if type(value) not in known[key]:
+            return f"has a {key} of the wrong kind: {value!r}"
+    if not values.get("labels"):
+        return "has no labels"
+    config = caam_config(values)
+    if config.variant not in VARIANTS:
+        return f"has an unknown variant {config.variant!r}; known: {', '.join(VARIANTS)}"
+    if config.heads < 1 or config.width < 1 or config.width % config.heads:
+        return f"has a width of {config.width}, which {config.heads} heads cannot share"
+    if len(config.feature_widths) != len(MODALITIES):
+        return f"needs {len(MODALITIES)} feature_widths ({', '.join(MODALITIES)})"
+    return ""
+
+
+def _towers_fit(model: CAAM, name: str) -> None:
+    for m, width in zip(MODALITIES, model.config.feature_widths, strict=True):
+        tower, source = model.towers[m], getattr(model.config, m)
+        if not isinstance(tower, KINDS[m]):
+            raise CheckpointError(f"config.json of {name}: the tower {source!r} does not read {m}.")
+        if tower.width != width:
+            raise CheckpointError(
+                f"config.json of {name}: feature_widths gives {m} {width}, "
+                f"but its tower {source!r} has {tower.width}."
+            )
+
+
+def weight_hashes(folder: Path) -> dict[str, str]:
     """sha256 of the model's weights and of each tower's that the repository ships."""
-    config = config or _config(folder)
     files = {folder.name: folder / "model.safetensors"}
-    for modality in ("video", "audio", "text"):
-        if (ENCODERS / config[modality]).is_dir():
-            files[config[modality]] = ENCODERS / config[modality] / "model.safetensors"
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    config = _json(folder, folder.name) if (folder / "config.json").is_file() else {}
+    for source in (config.get(m) for m in MODALITIES):
+        if isinstance(source, str) and (ENCODERS / source).is_dir():
+            files[source] = ENCODERS / source / "model.safetensors"
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in files.items()
+        if path.is_file()
+    }

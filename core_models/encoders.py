@@ -15,11 +15,11 @@ import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
+from core_models.tensors import fill
 from core_models.trace import Trace, attend
 
 ENCODERS = Path(__file__).parent / "weights" / "encoders"
@@ -213,6 +213,9 @@ def load_encoder(source: str) -> Tower:
     if source.startswith("transformers:"):
         return _bert_hub(source.removeprefix("transformers:")).eval()
     folder = ENCODERS / source
+    if not (folder / "config.json").is_file():
+        shipped = ", ".join(sorted(p.name for p in ENCODERS.iterdir()))
+        raise FileNotFoundError(f"there is no tower {source!r}; shipped: {shipped}")
     config = json.loads((folder / "config.json").read_text())
     tokenizer = None
     if (folder / "tokenizer.json").exists():
@@ -220,8 +223,7 @@ def load_encoder(source: str) -> Tower:
         path = str(folder / "tokenizer.json")
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=path, unk_token="[UNK]", **marks)
     tower = build_encoder(config, tokenizer)
-    state = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
-    tower.load_state_dict(state)
+    fill(tower, folder / "model.safetensors", source)
     return tower.eval()
 
 
@@ -234,7 +236,12 @@ def _timm_hub(name: str) -> VisionTower:
 
 
 def _bert_hub(name: str) -> TextTower:
-    bert = BertModel.from_pretrained(name, add_pooling_layer=False)
-    tower = TextTower(bert.config.to_dict(), AutoTokenizer.from_pretrained(name))
+    try:
+        # Weights from safetensors only: a checkpoint of strangers may name any tower.
+        bert = BertModel.from_pretrained(name, add_pooling_layer=False, use_safetensors=True)
+        tower = TextTower(bert.config.to_dict(), AutoTokenizer.from_pretrained(name))
+    except OSError as error:
+        said = str(error).splitlines()[0]
+        raise OSError(f"the tower {name!r} cannot be fetched: {said}") from None
     tower.bert.load_state_dict(bert.state_dict())
     return tower

@@ -43,6 +43,15 @@ class Tokens:
     def sizes(self) -> dict[Modality, int]:
         return {m: x.shape[1] for m, x in self.values.items()}
 
+    def only(self, present: Tensor | None) -> Tokens:
+        """One clip's tokens in B' rows, of which only those present (B', N) are kept; None: all."""
+        if present is None:
+            return self
+        parts = zip(self.values, present.split(list(self.sizes.values()), dim=1), strict=True)
+        keep = {m: self.keep[m] & part for m, part in parts}  # (B', N_m)
+        values = {m: x.expand(len(present), -1, -1) for m, x in self.values.items()}
+        return Tokens(values, keep)
+
 
 @dataclass(frozen=True, eq=False)
 class Output:

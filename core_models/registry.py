@@ -1,26 +1,36 @@
-"""The shipped models."""
+"""The models: those that are shipped, a folder, or a checkpoint from the hub."""
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import RepositoryNotFoundError
 
-from core_models.caam import CAAM
 from core_models.checkpoint import CheckpointError, load_model
+from core_models.interface import FusionModel
 
 WEIGHTS = Path(__file__).parent / "weights"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
+HUB_FILES = ["config.json", "model.safetensors", "README.md", "tokenizer.json"]
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of the model picker: what it names, and what it was trained on."""
+    """One line of the model picker: what it names, and what it was trained on.
+
+    build: from the folder ``weights/<name>`` and a device to the model, in evaluation mode.
+    """
 
     name: str
     about: str
+    build: Callable[[Path, torch.device], FusionModel] = load_model
 
 
 MODELS: tuple[ModelInfo, ...] = (
@@ -32,15 +42,29 @@ MODELS: tuple[ModelInfo, ...] = (
 
 
 def find(name: str) -> Path:
-    """The folder of a shipped model's name, or of a path to a checkpoint."""
+    """The folder of a shipped model's name, of a path to a checkpoint, or of a hub id."""
     if any(info.name == name for info in MODELS):
         return WEIGHTS / name
     if Path(name).is_dir():
         return Path(name).resolve()
+    if HUB_ID.fullmatch(name):
+        return _fetch(name)
     known = ", ".join(info.name for info in MODELS)
     raise CheckpointError(
-        f"There is no model {name!r}; name a checkpoint folder or one of: {known}."
+        f"There is no model {name!r}; name a checkpoint folder, a hub id or one of: {known}."
     )
+
+
+@cache
+def _fetch(name: str) -> Path:
+    """The checkpoint of a hub id on this machine, fetched once; no other file is asked for."""
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except RepositoryNotFoundError:
+        why = "the hub has no such model"
+    except Exception as error:  # a network has many ways to fail
+        why = f"the hub cannot be reached ({type(error).__name__})"
+    raise CheckpointError(f"There is no folder {name!r}, and {why}.")
 
 
 def pick_device(wish: str = "auto") -> torch.device:
@@ -57,7 +81,7 @@ def pick_device(wish: str = "auto") -> torch.device:
     return torch.device(wish)
 
 
-def load(name: str, device: torch.device) -> CAAM:
+def load(name: str, device: torch.device) -> FusionModel:
     """The trained model; loaded once per device, also when two ask for it at once."""
     with _LOADING:
         return _load(name, device)
@@ -67,5 +91,9 @@ _LOADING = threading.Lock()
 
 
 @cache
-def _load(name: str, device: torch.device) -> CAAM:
-    return load_model(find(name), device)
+def _load(name: str, device: torch.device) -> FusionModel:
+    folder = find(name)
+    for info in MODELS:
+        if info.name == name:
+            return info.build(folder, device)
+    return load_model(folder, device, name="" if Path(name).is_dir() else name)

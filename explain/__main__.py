@@ -32,7 +32,9 @@ def parser() -> OneLineParser:
         prog="python -m explain", description="What a model saw, heard and read in a clip."
     )
     out.add_argument("clip", nargs="?", help="a video file")
-    out.add_argument("--model", default=MODELS[0].name, help="a shipped model or a folder")
+    out.add_argument(
+        "--model", default=MODELS[0].name, help="a shipped model, a folder or a hub id"
+    )
     out.add_argument("--text", default="", help="what is said or shown, typed")
     out.add_argument("--subtitles", help="an .srt or .vtt file")
     out.add_argument("--without", action="append", default=[], choices=MODALITIES)

@@ -64,10 +64,13 @@ class Analysis:
         off = [m for m in self.inputs.values if m not in self.present]
         said = {"video": "The picture", "audio": "The sound", "text": "The text"}
         switched = tuple(f"{said[m]} is switched off for this run." for m in off)
-        silent = (
-            () if "text" in self.inputs.values else ("No text was given: the model read none.",)
-        )
-        return (*self.clip.notices, *self.inputs.notices, *silent, *switched)
+        reads = self.model.modalities
+        unread = [
+            f"{said[m]} is not read by this model." for m in self.clip.modalities if m not in reads
+        ]
+        if "text" in reads and "text" not in self.inputs.values:
+            unread.append("No text was given: the model read none.")
+        return (*self.clip.notices, *self.inputs.notices, *unread, *switched)
 
 
 def analyse(

@@ -89,7 +89,7 @@ def axes(analysis: Analysis) -> dict[str, Any]:
 
 def manifest(analysis: Analysis, arguments: Mapping[str, Any], hashes: Mapping[str, str]) -> Any:
     """What is needed to do it again. No step of a run is random: the seed is null."""
-    device = analysis.tokens.values["video"].device
+    device = next(iter(analysis.tokens.values.values())).device
     return {
         "fusionscope": 1,
         "arguments": dict(arguments),

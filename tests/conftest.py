@@ -65,7 +65,9 @@ def clip() -> Clip:
 
 @pytest.fixture(scope="session", params=[info.name for info in MODELS])
 def model(request: pytest.FixtureRequest) -> CAAM:
-    return load(request.param, torch.device("cpu"))
+    loaded = load(request.param, torch.device("cpu"))
+    assert isinstance(loaded, CAAM)
+    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ ONLY_IN = {
     "captum": ("explain/methods",),
     "matplotlib": ("explain/render", "core_models/training"),
     "plotly": ("explain/render", "app"),
+    "huggingface_hub": ("core_models/registry.py",),
     "timm": ("core_models",),
     "transformers": ("core_models",),
 }

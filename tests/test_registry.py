@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from core_models import registry
-from core_models.checkpoint import CheckpointError, weight_hashes
+from core_models.caam import CAAM, CAAMConfig
+from core_models.checkpoint import CheckpointError, save_model, weight_hashes
 from core_models.registry import MODELS, WEIGHTS, find, load, pick_device
 from explain.analysis import Analysis, analyse
 
@@ -51,6 +54,55 @@ def test_an_unknown_model_or_device_is_a_sentence() -> None:
     if not torch.backends.mps.is_available():
         with pytest.raises(ValueError, match="no mps device"):
             pick_device("mps")
+
+
+def test_a_hub_id_fetches_four_files_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, list[str]]] = []
+
+    def fetch(name: str, *, allow_patterns: list[str]) -> str:
+        asked.append((name, allow_patterns))
+        save_model(CAAM(CAAMConfig(("a", "b"))), tmp_path)
+        return str(tmp_path)
+
+    monkeypatch.setattr(registry, "snapshot_download", fetch)
+    model = load("somebody/theirs", CPU)
+    assert model.name == "somebody/theirs" and model.labels == ("a", "b")
+    assert find("somebody/theirs") == tmp_path
+    files = ["config.json", "model.safetensors", "README.md", "tokenizer.json"]
+    assert asked == [("somebody/theirs", files)]
+
+
+def test_what_is_no_hub_id_asks_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delattr(registry, "snapshot_download")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    assert find("runs/mine") == tmp_path / "runs" / "mine"
+    for name in ("a/b/c", "./mine", "../mine", "/mine", "mine/", "https://a.b/c"):
+        with pytest.raises(CheckpointError, match="There is no model"):
+            find(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, "hub cannot be reached"),  # the tests are offline
+        (TimeoutError(), r"hub cannot be reached \(TimeoutError\)"),
+        (RepositoryNotFoundError.__new__(RepositoryNotFoundError), "hub has no such model"),
+    ],
+)
+def test_a_hub_that_cannot_help_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, said: str
+) -> None:
+    def fail(*_: str, **__: list[str]) -> str:
+        assert error is not None
+        raise error
+
+    if error is not None:
+        monkeypatch.setattr(registry, "snapshot_download", fail)
+    with pytest.raises(CheckpointError, match=f"no folder 'no/such', and the {said}"):
+        find("no/such")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

@@ -57,6 +57,8 @@ def votes(now: Analysis, before: Analysis | None) -> str:
     """What each pair would have answered alone."""
     rows = []
     pairs = dict.fromkeys((*now.votes, *(before.votes if before else ())))
+    if not pairs:
+        return ""
     for pair in pairs:
         vote, old = now.votes.get(pair), before.votes.get(pair) if before else None
         label, figure = "off", ""
