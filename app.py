@@ -13,8 +13,9 @@ from core_models.registry import MODELS
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="FusionScope: look inside a video model")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7860)
+    # A hosted Space says by Gradio's own variables where to listen.
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     which = "a shipped model, a folder or a hub id"
     parser.add_argument("--model", default=MODELS[0].name, help=which)
@@ -25,7 +26,12 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     warm(options.model, options.device)
-    launch(page, options.host, options.port, options.share)
+    try:
+        launch(page, options.host, options.port, options.share)
+    except OSError as error:
+        parser.error(
+            f"cannot listen on {options.host}:{options.port}; try another --port ({error})"
+        )
 
 
 if __name__ == "__main__":
