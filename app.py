@@ -7,8 +7,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from app.dashboard import build
-from app.launch import launch, warm
-from core_models.registry import MODELS
+from app.launch import launch
+from core_models.registry import MODELS, load, pick_device
 
 
 def main() -> None:
@@ -23,15 +23,13 @@ def main() -> None:
     options = parser.parse_args()
     try:
         page = build(options.model, options.device)
+        print("FusionScope:", launch(page, options.host, options.port, options.share))
+        load(options.model, pick_device(options.device))  # the first clip need not wait for it
     except ValueError as error:
         parser.error(str(error))
-    warm(options.model, options.device)
-    try:
-        launch(page, options.host, options.port, options.share)
-    except OSError as error:
-        parser.error(
-            f"cannot listen on {options.host}:{options.port}; try another --port ({error})"
-        )
+    except OSError:
+        parser.error(f"Cannot listen on {options.host}:{options.port}; choose another --port.")
+    page.block_thread()
 
 
 if __name__ == "__main__":

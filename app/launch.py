@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import gradio as gr
 
 from app.theme import CSS, theme
 from core_models.media import LIMITS
-from core_models.registry import load, pick_device
 
 
 def launch(
@@ -16,10 +13,12 @@ def launch(
     host: str = "127.0.0.1",
     port: int = 7860,
     share: bool = False,
-    block: bool = True,
 ) -> str:
-    """Serve until interrupted, or return the address at once when block is False."""
-    _, address, _ = page.queue(max_size=32).launch(
+    """Serve beside what follows, and return the address: the public one when it is shared.
+
+    OSError when the port is taken.
+    """
+    _, address, public = page.queue(max_size=32).launch(
         server_name=host,
         server_port=port,
         share=share,
@@ -30,12 +29,7 @@ def launch(
         max_file_size=LIMITS.max_bytes,
         run_history=False,
         ssr_mode=False,
-        prevent_thread_lock=not block,
-        quiet=not block,
+        prevent_thread_lock=True,
+        quiet=True,
     )
-    return address
-
-
-def warm(model: str, device: str) -> None:
-    """Load the model while the first page is on its way."""
-    threading.Thread(target=load, args=(model, pick_device(device)), daemon=True).start()
+    return public or address

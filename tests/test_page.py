@@ -30,7 +30,7 @@ def address() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     page = build(device="cpu")
-    yield launch(page, port=port, block=False)
+    yield launch(page, port=port)
     page.close()
 
 
