@@ -1,6 +1,7 @@
 """Cached tower features: each tower runs once over the data, training reads the results.
 
-A cache lies in a folder named after the tower and its weights, so tuning a tower starts a new one.
+A table lies in a folder named after the tower and its weights, so tuning a tower starts a new one.
+Each data set needs a cache folder of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def write_ragged(folder: Path, items: Iterable[tuple[str, NDArray[np.float16]]])
             file.write(np.ascontiguousarray(rows, np.float16).tobytes())
             where[key] = (count, count + len(rows))
             count, shape = count + len(rows), rows.shape[1:]
-    raw = np.memmap(folder / "rows.bin", np.float16, "r", shape=(count, *shape))
+    raw = np.zeros((0, *shape), np.float16)
+    if count:
+        raw = np.memmap(folder / "rows.bin", np.float16, "r", shape=(count, *shape))
     np.save(folder / "rows.npy", raw)
     (folder / "rows.bin").unlink()
     (folder / "where.json").write_text(json.dumps(where))

@@ -22,6 +22,11 @@ SUBSETS: dict[str, tuple[Modality, ...]] = {
     "T": ("text",),
     "V+T": ("video", "text"),
 }
+HEARD: dict[str, tuple[Modality, ...]] = {
+    "A": ("audio",),
+    "V+A": ("video", "audio"),
+    "V+A+T": ("video", "audio", "text"),
+}
 
 
 @dataclass(frozen=True)

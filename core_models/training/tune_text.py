@@ -59,26 +59,30 @@ def _padded(texts: Sequence[tuple[int, list[int]]]) -> tuple[Tensor, Tensor, Ten
 
 
 def tune_text(
-    tower: TextTower, videos: Sequence[Video], targets: Tensor, plan: Plan, report: Report
+    tower: TextTower,
+    videos: Sequence[Video],
+    targets: Tensor,
+    plans: Sequence[Plan],
+    report: Report,
 ) -> None:
-    """Tune the tower in place; its word embeddings stay. targets: (videos, C)."""
-    torch.manual_seed(plan.seed)
-    rng = np.random.default_rng(plan.seed)
+    """Tune the tower in place, plan after plan; word embeddings stay. targets: (videos, C)."""
     tower.bert.embeddings.word_embeddings.requires_grad_(False)
+    torch.manual_seed(plans[0].seed)
     net = TextHead(tower, targets.shape[1])
     pieces = [[tower.pieces(said.split())[0] for said in v.captions] for v in videos]
-    pace = Pace(net, plan, plan.epochs * (len(videos) // plan.batch), [net.head])
-    for epoch in range(plan.epochs):
-        net.train()
-        losses = []
-        for rows, ids, keep in draw(pieces, rng, plan.batch):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = net(ids, keep)
-            loss = F.cross_entropy(logits.float(), targets[rows])
-            pace.descend(loss)
-            losses.append(loss.item())
-        report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
-    tuned = pace.average
-    assert isinstance(tuned, TextHead)
-    tower.load_state_dict(tuned.tower.state_dict())
+    for plan in plans:
+        torch.manual_seed(plan.seed)
+        rng = np.random.default_rng(plan.seed)
+        pace = Pace(net, plan, plan.epochs * (len(videos) // plan.batch), [net.head])
+        for epoch in range(plan.epochs):
+            net.train()
+            losses = []
+            for rows, ids, keep in draw(pieces, rng, plan.batch):
+                with torch.autocast("cpu", torch.bfloat16):
+                    logits = net(ids, keep)
+                loss = F.cross_entropy(logits.float(), targets[rows])
+                pace.descend(loss)
+                losses.append(loss.item())
+            report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
+        net.load_state_dict(pace.average.state_dict())
     tower.eval()

@@ -26,7 +26,8 @@ from core_models.training.pace import Pace, Plan
 
 CONTRAST, TEMPERATURE = 0.15, 0.05
 FROZEN = 6  # blocks that do not move
-VIEWS = 4
+VIEWS = 4  # of a video
+SHOWN = 88  # patches of a view, of 196: half the cost, and harder to learn by heart
 
 
 class VisionTail(nn.Module):
@@ -116,29 +117,34 @@ def tune_vision(
     tokens: Ragged,
     names: Sequence[str],
     lessons: Lessons,
-    plan: Plan,
+    plans: Sequence[Plan],
     report: Report,
 ) -> None:
-    """Tune the tower's last blocks in place; one view of every video an epoch."""
-    torch.manual_seed(plan.seed)
+    """Tune the tower's last blocks in place; an epoch shows one view of every video."""
+    torch.manual_seed(plans[0].seed)
     sizes = (lessons.targets.shape[1], lessons.said.shape[1], lessons.seen.shape[1])
     net = VisionTail(tower, FROZEN, *sizes)
-    per_epoch = len(names) // plan.batch
-    pace = Pace(net, plan, plan.epochs * per_epoch, [net.heads])
-    for epoch in range(plan.epochs):
-        net.train()
-        losses = []
-        for rows in torch.randperm(len(names))[: per_epoch * plan.batch].view(per_epoch, -1):
-            views = [tokens[names[i]][int(torch.randint(VIEWS, ()))] for i in rows.tolist()]
-            x = torch.from_numpy(np.stack(views).astype(np.float32))  # (B, 1 + P, d)
-            with torch.autocast("cpu", torch.bfloat16):
-                answers = net(x)
-            loss = vision_loss([a.float() for a in answers], lessons, rows)
-            pace.descend(loss)
-            losses.append(loss.item())
-        report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
-    tail = pace.average
-    assert isinstance(tail, VisionTail)
-    tower.vit.blocks[FROZEN:].load_state_dict(tail.blocks.state_dict())
-    tower.vit.norm.load_state_dict(tail.norm.state_dict())
+    for plan in plans:
+        per_epoch = len(names) // plan.batch
+        pace = Pace(net, plan, plan.epochs * per_epoch, [net.heads])
+        for epoch in range(plan.epochs):
+            net.train()
+            losses = []
+            order = torch.randperm(len(names))[: per_epoch * plan.batch]
+            for rows in order.view(per_epoch, -1):
+                with torch.autocast("cpu", torch.bfloat16):
+                    answers = net(views(tokens, [names[i] for i in rows.tolist()]))
+                loss = vision_loss([a.float() for a in answers], lessons, rows)
+                pace.descend(loss)
+                losses.append(loss.item())
+            report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
+        net.load_state_dict(pace.average.state_dict())
     tower.eval()
+
+
+def views(tokens: Ragged, names: Sequence[str]) -> Tensor:
+    """One view of each video, [CLS] and the same few patches of all: (B, 1 + SHOWN, d)."""
+    patches = 1 + torch.randperm(tokens.rows.shape[1] - 1)[:SHOWN].sort().values
+    kept = np.concatenate([[0], patches.numpy()])
+    chosen = [tokens[name][int(torch.randint(VIEWS, ()))][kept] for name in names]
+    return torch.from_numpy(np.stack(chosen).astype(np.float32))
