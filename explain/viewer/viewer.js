@@ -128,12 +128,14 @@ function firstMap(maps) {
   return maps.filter((m) => m.key === "video").sort((a, b) => weight(b) - weight(a))[0] || maps[0] || null;
 }
 
-// Open where the first painting is strongest in the picture, else at the start.
+// Open at the frame with the strongest cell of the first painting, else at the start.
 function firstTime() {
   const { map, head, value } = state;
   if (!map || map.key !== "video") return value.start;
-  const peak = alongTime("video", map.received[head], map.own).sort((a, b) => b[1] - a[1])[0];
-  return clamp(peak[0], value.start, endTime());
+  const { times, rows, cols } = value.frames;
+  const cells = map.received[head];
+  const peak = cells.indexOf(cells.reduce((a, b) => Math.max(a, b)));
+  return clamp(times[Math.floor(peak / (rows * cols))], value.start, endTime());
 }
 
 function note(lane, mod, shown, missing) {
