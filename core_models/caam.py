@@ -17,17 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core_models.clip import MODALITIES, Clip, Modality
+from core_models.cross_layer import CrossLayer
 from core_models.encoders import (
     SoundTower,
     TextTower,
     VisionTower,
     load_encoder,
-    merge_heads,
-    split_heads,
 )
 from core_models.interface import Inputs, Output, Tokens
 from core_models.layout import FrameGrid, Grid, Layout, TimeGrid, WordGrid
-from core_models.trace import Trace, attend
+from core_models.trace import Trace
 
 Direction = tuple[Modality, Modality]  # query, key
 
@@ -58,33 +57,6 @@ class CAAMConfig:
     mlp_ratio: float = 2.0
     dropout: float = 0.1
     max_audio_tokens: int = 64
-
-
-class CrossLayer(nn.Module):
-    """One directed layer: the query tokens read the key tokens, then an MLP."""
-
-    def __init__(self, width: int, heads: int, mlp_ratio: float, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm_q, self.norm_k, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
-        self.q, self.k, self.v, self.out = (nn.Linear(width, width) for _ in range(4))
-        hidden = int(width * mlp_ratio)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width)
-        )
-        self.drop = nn.Dropout(dropout)
-
-    def read(self, x: Tensor, y: Tensor, keep: Tensor, record: Trace | None, name: str) -> Tensor:
-        """What x (B, Q, d) gets from y (B, K, d): (B, Q, d); zeros where no key is kept."""
-        x, y = self.norm_q(x), self.norm_k(y)
-        q, k, v = (split_heads(t, self.heads) for t in (self.q(x), self.k(y), self.v(y)))
-        message = merge_heads(attend(q, k, v, keep=keep, record=record, name=name))  # (B, Q, d)
-        some = keep.any(dim=1)[:, None, None]  # no message, and no bias of it, without a key
-        return self.drop(self.out(message)) * some
-
-    def step(self, x: Tensor) -> Tensor:
-        """The MLP with its residual: (B, Q, d) -> (B, Q, d)."""
-        return x + self.drop(self.mlp(self.norm_mlp(x)))
 
 
 def time_code(at: Tensor, width: int) -> Tensor:

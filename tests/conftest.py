@@ -76,15 +76,6 @@ def analysis(model: CAAM, clip: Clip) -> Analysis:
 
 
 @pytest.fixture(scope="session")
-def real_clips() -> Path:
-    """The folder of real clips that lies beside the project where it is developed."""
-    folder = Path(__file__).parents[2] / "shared" / "data" / "clips"
-    if not folder.is_dir():
-        pytest.skip("the real clips are not on this machine")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
     path = next((name for name in found if name), None)
