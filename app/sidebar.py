@@ -117,7 +117,7 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         try:
             info = probe(path)
             few = info.duration <= LONG
-            count, height = (1, 180) if few else (10, 40)
+            count, height = (1, 180) if few else (5, 72)
             seen = picture(thumbnails(path, count=count, height=height)[1])
         except Exception as error:
             return {**closed, poster: problem(error)}
