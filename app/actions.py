@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,14 +14,16 @@ import torch
 
 from app.problems import problem, sentence
 from app.session import Run, Runs, begin, command, exported, shown, switched
-from app.sidebar import Sidebar
+from app.sidebar import MODEL, Sidebar
 from app.viewer import Viewer
 from core_models.clip import MODALITIES, Modality
+from core_models.interface import Decoding
 from core_models.media import MediaError, load_clip
 from core_models.registry import load
+from explain.analysis import captioned
 from explain.render.cards import compare, first_look
 
-FRAMES = 8
+READER = "caam-msrvtt"  # reads what a captioner wrote
 WORKERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="analyse")
 T = TypeVar("T")
 STOPPED = "<p>Stopped; what was there before is kept.</p>"
@@ -40,6 +42,7 @@ class Content:
     answer: gr.HTML
     viewer: Viewer
     compared: gr.HTML
+    reader: gr.Button
     command: gr.HTML
     download: gr.DownloadButton
 
@@ -61,11 +64,16 @@ class Actions:
         model: str,
         start: float,
         length: float,
+        beams: int,
+        max_length: int,
+        repetition: float,
         *streams: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
+        captioned_by: str | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Decode, encode, fuse."""
         message = self.content.message
+        decoding = Decoding(int(beams), max_length=int(max_length), repetition=repetition)
         try:
             if not path:
                 raise MediaError("Choose a clip first.")
@@ -75,8 +83,13 @@ class Actions:
             progress(0.15, desc="Reading the clip")
             until = length or None
             clip = yield from self.meanwhile(
-                lambda: load_clip(path, text, subtitles, FRAMES, start=start, length=until)
+                lambda: load_clip(path, text, subtitles, chosen.frames, start=start, length=until)
             )
+            if captioned_by:
+                progress(0.3, desc=f"{captioned_by} writes a caption")
+                writer = yield from self.meanwhile(lambda: load(captioned_by, self.device))
+                read = clip
+                clip = yield from self.meanwhile(lambda: captioned(writer, read))
             progress(0.4, desc=f"Looking at {len(clip.frames)} frames")
             kept = {
                 "clip": Path(path).name,
@@ -85,18 +98,30 @@ class Actions:
                 "subtitles": Path(subtitles).name if subtitles else None,
                 "start": start,
                 "length": until,
-                "frames": FRAMES,
+                "frames": chosen.frames,
                 "device": self.device.type,
+                "captioned_by": captioned_by,
+                **asdict(decoding),
             }
             folder = self.runs.folder()
             run = yield from self.meanwhile(
-                lambda: begin(chosen, clip, Path(path), folder, ticked(streams), kept)
+                lambda: begin(chosen, clip, Path(path), folder, ticked(streams), kept, decoding)
             )
             progress(0.9, desc="Drawing")
             self.runs.put(run)
             yield {self.content.run: run.id, **self.screen(run)}
         except Exception as error:
             yield {message: problem(error), **self.buttons(busy=False)}
+
+    def read_caption(self, key: str, *asked: Any) -> Iterator[dict[Any, Any]]:
+        """The reader's answer, with the caption of this run as its text."""
+        run = self.runs.get(key)
+        if run is None:
+            return
+        given = list(asked)
+        given[MODEL] = READER
+        yield {self.side.model: READER}
+        yield from self.analyse(*given, captioned_by=run.arguments["model"])
 
     def meanwhile(self, work: Callable[[], T]) -> Generator[dict[Any, Any], None, T]:
         """Do the work beside, and yield while it runs: a stop or a closed page is felt at once."""
@@ -139,6 +164,7 @@ class Actions:
         where = f"{self.device.type.upper()} · {run.full.seconds:.1f} s · run {run.id[:4]}"
         return {
             content.message: "",
+            content.reader: gr.Button(visible=run.full.caption is not None),
             content.answer: first_look(run.now, before),
             content.viewer: shown(run),
             content.compared: NO_COMPARISON if before is None else compare(run.now, before),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
-from app.actions import NO_COMPARISON, Actions, Content
+from app.actions import NO_COMPARISON, READER, Actions, Content
 from app.session import Runs
 from app.sidebar import sidebar
 from app.viewer import Viewer
@@ -36,6 +38,9 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
             with gr.Column(elem_id="content"):
                 message = gr.HTML(elem_id="message")
                 answer = gr.HTML(elem_id="answer")
+                reader = gr.Button(
+                    f"Let {READER} read this caption", visible=False, size="sm", elem_id="reader"
+                )
                 with gr.Column(elem_id="viewer-card"):
                     viewer = Viewer(elem_id="viewer")
                 with gr.Tabs(elem_id="tabs"):
@@ -48,7 +53,7 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                             report = gr.Button("Report (HTML)", elem_id="export-report")
                         command = gr.HTML(elem_id="command")
                         download = gr.DownloadButton(visible="hidden", elem_id="download")
-        content = Content(run, message, answer, viewer, compared, command, download)
+        content = Content(run, message, answer, viewer, compared, reader, command, download)
         actions = Actions(Runs(), place, side, content)
         _wire(actions)
         for button, kind in ((everything, "zip"), (report, "report")):
@@ -64,25 +69,26 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
 
 def _wire(actions: Actions) -> None:
     side, content = actions.side, actions.content
-    asked = [side.clip, side.text, side.subtitles, side.model, side.start, side.length]
-    filled = [content.message, content.answer, content.viewer, content.compared]
+    answers = [content.message, content.answer, content.viewer, content.compared, content.reader]
     buttons = [side.go, side.stop]
-    screen = [*filled, content.command, side.status, *buttons, *side.streams]
-    job = side.go.click(
-        actions.analyse,
-        [*asked, *side.streams],
-        [content.run, *screen],
-        concurrency_id="device",
-        concurrency_limit=1,
-        show_progress_on=[content.message],
-        trigger_mode="multiple",  # "once" would swallow a click right after a stop
-        api_visibility="private",
-    )
+    screen = [*answers, content.command, side.status, *buttons, *side.streams]
+    job: dict[str, Any] = {
+        "concurrency_id": "device",
+        "concurrency_limit": 1,
+        "show_progress_on": [content.message],
+        "trigger_mode": "multiple",  # "once" would swallow a click right after a stop
+        "api_visibility": "private",
+    }
+    filled = [content.run, side.model, *screen]
+    jobs: list[dict[str, Any]] = [
+        side.go.click(actions.analyse, side.asked, filled, **job),
+        content.reader.click(actions.read_caption, [content.run, *side.asked], filled, **job),
+    ]
     side.stop.click(
         actions.stopped,
         None,
         [content.message, *buttons],
-        cancels=[job],
+        cancels=jobs,
         queue=False,
         api_visibility="private",
     )

@@ -9,12 +9,13 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core_models.checkpoint import weight_hashes
 from core_models.clip import MODALITIES, Clip, Modality
+from core_models.interface import Decoding
 from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
 from explain.export import Footage, bundle, files, report, watchable
@@ -81,9 +82,10 @@ def begin(
     folder: Path,
     present: Collection[Modality],
     arguments: Mapping[str, Any],
+    decoding: Decoding = Decoding(),
 ) -> Run:
     """Analyse a clip with all that it has, then with what is switched on."""
-    full = analyse(model, clip)
+    full = analyse(model, clip, decoding=decoding)
     footage = watchable(path, clip, folder)
     run = Run(secrets.token_urlsafe(12), full, full, footage, folder, arguments)
     return switched(run, present)
@@ -130,9 +132,13 @@ def command(run: Run) -> str:
     """The command line that does the same as the page did."""
     given = run.arguments
     words = ["python", "-m", "explain", given["clip"], "--model", given["model"]]
-    for option in ("text", "subtitles", "start", "length"):
+    for option in ("text", "subtitles", "start", "length", "captioned_by"):
         if given.get(option):
-            words += [f"--{option}", str(given[option])]
+            words += [f"--{option.replace('_', '-')}", str(given[option])]
+    if run.full.caption is not None:
+        for option, value in asdict(run.full.decoding).items():
+            if value != getattr(Decoding(), option):
+                words += [f"--{option.replace('_', '-')}", str(value)]
     for m in run.full.present:
         if m not in run.now.present:
             words += ["--without", m]

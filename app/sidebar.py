@@ -15,9 +15,18 @@ from PIL import Image
 
 from app.example import example
 from app.problems import problem
+from core_models.interface import Decoding
 from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
+from core_models.registry import MODELS
 
 OWN = "your own checkpoint"
+MODEL = 3  # where the model stands in what `asked` gives
+WRITERS = {info.name for info in MODELS if info.writes}
+# The text field, for models that answer with a category and for those that write a caption.
+TEXT: dict[bool, dict[str, Any]] = {
+    False: {"label": "Text", "placeholder": "What is said or shown, in words. May stay empty."},
+    True: {"label": "What is heard, in words", "placeholder": "Empty: the sound is described."},
+}
 # Shows on the strip which part is read.
 MARK = """(start, length) => {
   const strip = document.querySelector("#window-strip [data-seconds]");
@@ -41,10 +50,17 @@ class Sidebar:
     model: gr.Dropdown
     start: gr.Slider
     length: gr.Slider
+    decoding: tuple[gr.Slider, ...]
     streams: tuple[gr.Checkbox, ...]
     go: gr.Button
     stop: gr.Button
     status: gr.HTML
+
+    @property
+    def asked(self) -> list[Any]:
+        """What an analysis is asked with, in the order of its arguments."""
+        inputs = [self.clip, self.text, self.subtitles, self.model, self.start, self.length]
+        return [*inputs, *self.decoding, *self.streams]
 
 
 def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
@@ -52,8 +68,7 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
     clip, start, length, example_button = _clip()
     text = gr.Textbox(
-        label="Text",
-        placeholder="What is said or shown, in words. May stay empty.",
+        **TEXT[names[0] in WRITERS],
         lines=2,
         max_lines=6,
         max_length=20_000,
@@ -64,6 +79,8 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
         subtitles = gr.File(show_label=False, file_types=kinds, height=90, elem_id="subtitles")
     model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
     about = gr.HTML(f"<p>{escape(abouts.get(names[0], OWN))}</p>", elem_id="about")
+    with gr.Column(visible=names[0] in WRITERS, elem_id="decoding") as search:
+        decoding = _search()
     gr.HTML('<div class="side-title">What it may use</div>')
     with gr.Row(elem_id="streams"):
         kinds = ["Video", "Sound", "Text"]
@@ -90,13 +107,31 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     )
     example_button.click(example, None, [clip, text], api_visibility="private")
     model.change(
-        lambda name: f"<p>{escape(abouts.get(name, OWN))}</p>",
+        lambda name: (
+            f"<p>{escape(abouts.get(name, OWN))}</p>",
+            gr.Column(visible=name in WRITERS),
+            gr.Textbox(**TEXT[name in WRITERS]),
+        ),
         model,
-        about,
+        [about, search, text],
         queue=False,
         api_visibility="private",
     )
-    return Sidebar(clip, text, subtitles, model, start, length, streams, go, stop, status)
+    return Sidebar(clip, text, subtitles, model, start, length, decoding, streams, go, stop, status)
+
+
+def _search() -> tuple[gr.Slider, ...]:
+    """How the caption is searched for."""
+    with gr.Accordion("Caption search", open=False):
+        usual = Decoding()
+        beams = gr.Slider(1, 8, usual.beams, step=1, label="Beams", elem_id="beams")
+        longest = gr.Slider(
+            8, 40, usual.max_length, step=1, label="Longest, in word pieces", elem_id="max-length"
+        )
+        again = gr.Slider(
+            1, 2, usual.repetition, step=0.1, label="Repetition penalty, 1: none", elem_id="again"
+        )
+    return beams, longest, again
 
 
 def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core_models.clip import MODALITIES, Clip, Modality
+from core_models.clip import MODALITIES, Clip, Modality, Stream
 from core_models.cross_layer import CrossLayer
 from core_models.encoders import (
     SoundTower,
@@ -38,7 +37,11 @@ VARIANTS: dict[str, tuple[Direction, ...]] = {
     "alternating": tuple(d for q, k in PAIRS for d in ((q, k), (k, q))),
 }
 
-
+KINDS: Mapping[Modality, type[VisionTower | SoundTower | TextTower]] = {
+    "video": VisionTower,
+    "audio": SoundTower,
+    "text": TextTower,
+}
 SILENCE = 1e-4  # of full scale: a track that never gets louder says nothing
 
 
@@ -58,6 +61,16 @@ class CAAMConfig:
     dropout: float = 0.1
     max_audio_tokens: int = 64
 
+    def fault(self) -> str:
+        """What cannot be, naming the field; empty where nothing is wrong."""
+        if self.variant not in VARIANTS:
+            return f"has an unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}"
+        if self.heads < 1 or self.width < 1 or self.width % self.heads:
+            return f"has a width of {self.width}, which {self.heads} heads cannot share"
+        if len(self.feature_widths) != len(MODALITIES):
+            return f"needs {len(MODALITIES)} feature_widths ({', '.join(MODALITIES)})"
+        return ""
+
 
 def time_code(at: Tensor, width: int) -> Tensor:
     """Sinusoids of the relative time in [0, 1]: (...,) -> (..., width)."""
@@ -69,7 +82,10 @@ def time_code(at: Tensor, width: int) -> Tensor:
 class CAAM(nn.Module):
     """Video, sound and text -> one of the labels, with cross-attention in between."""
 
+    architecture = "caam"
     modalities: tuple[Modality, ...] = MODALITIES
+    frames = 8
+    needs: tuple[Modality, ...] = ()
 
     def __init__(self, config: CAAMConfig, towers: bool = True, name: str = "caam") -> None:
         """towers=False leaves the frozen encoders out: for training from cached features."""
@@ -98,6 +114,18 @@ class CAAM(nn.Module):
         )
         self.bias = nn.ParameterDict({pair: torch.zeros(classes) for pair in self.votes})
         self.drop = nn.Dropout(config.dropout)
+
+    def misfit(self) -> str:
+        """Which tower does not fit the config; empty where all do."""
+        for m, width in zip(self.modalities, self.config.feature_widths, strict=True):
+            tower, source = self.towers[m], getattr(self.config, m)
+            if not isinstance(tower, KINDS[m]):
+                return f"the tower {source!r} does not read {m}"
+            if tower.width != width:
+                return (
+                    f"feature_widths gives {m} {width}, but its tower {source!r} has {tower.width}"
+                )
+        return ""
 
     # ---- from a clip to tokens -------------------------------------------------------------
 
@@ -247,7 +275,7 @@ class CAAM(nn.Module):
 
     def layout(self, inputs: Inputs) -> Layout:
         """Cells of frames, spans of sound, words."""
-        out: dict[Modality, Grid] = {}
+        out: dict[Stream, Grid] = {}
         clip = inputs.clip
         if "video" in inputs.values:
             out["video"] = FrameGrid(clip.times, self.vision.grid, self.vision.grid)
@@ -268,15 +296,3 @@ class CAAM(nn.Module):
             pad = torch.full(values["text"].shape[:2], self.reading.tokenizer.pad_token_id)
             values["text"] = self.reading.embed(pad.to(self.device))
         return replace(inputs, values=values)
-
-
-def caam_config(values: Mapping[str, Any]) -> CAAMConfig:
-    """The config that a checkpoint's JSON describes."""
-    fields: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "architecture"
-    }
-    return CAAMConfig(**fields)
-
-
-def caam_json(config: CAAMConfig) -> dict[str, Any]:
-    return {"architecture": "caam", **asdict(config)}

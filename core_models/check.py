@@ -19,7 +19,7 @@ from core_models.checks import behaviour, shapes
 from core_models.checks.finding import Check, Finding
 from core_models.checks.sample import sample
 from core_models.clip import Clip
-from core_models.interface import FusionModel
+from core_models.interface import Captioner, FusionModel, Model
 from core_models.registry import load
 from core_models.tensors import CheckpointError
 
@@ -44,10 +44,15 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def run(model: FusionModel, clip: Clip | None = None) -> dict[str, Finding]:
-    """What every check finds, by what it checks; one that raises has failed."""
-    clip = sample() if clip is None else clip
+def run(model: Model, clip: Clip | None = None) -> dict[str, Finding]:
+    """What every check finds, by what it checks; one that raises has failed.
+
+    A captioner is checked while it reads the caption that it writes.
+    """
+    clip = sample(model.frames) if clip is None else clip
     with torch.no_grad():
+        if isinstance(model, Captioner):
+            model = model.given(model.generate(model.encode(model.prepare(clip))))
         return {str(check.__doc__): _tried(check, model, clip) for check in CHECKS}
 
 

@@ -5,29 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from core_models.caam import CAAM, VARIANTS, CAAMConfig, caam_config, caam_json
-from core_models.clip import MODALITIES, Modality
-from core_models.encoders import ENCODERS, SoundTower, TextTower, VisionTower
+from core_models.caam import CAAM, CAAMConfig
+from core_models.clip import MODALITIES
+from core_models.encoders import ENCODERS
 from core_models.tensors import CheckpointError as CheckpointError
 from core_models.tensors import fill
 
-KINDS: Mapping[Modality, type[VisionTower | SoundTower | TextTower]] = {
-    "video": VisionTower,
-    "audio": SoundTower,
-    "text": TextTower,
+Model = CAAM
+Config = CAAMConfig
+ARCHITECTURES: Mapping[str, tuple[type[Model], type[Config]]] = {
+    "caam": (CAAM, CAAMConfig),
 }
 # How JSON writes the default of a field; a field without one, or a tuple, is a list.
-JSON_KINDS: Mapping[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float)}
+JSON_KINDS: Mapping[type, tuple[type, ...]] = {
+    str: (str,),
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+}
 
 
-def save_model(model: CAAM, folder: Path) -> None:
+def save_model(model: Model, folder: Path) -> None:
     """Write config and weights in fp16, without the shared towers; whole files or none."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {
@@ -38,32 +43,34 @@ def save_model(model: CAAM, folder: Path) -> None:
     partial = folder / "model.safetensors.partial"
     save_file(state, partial)
     partial.replace(folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(caam_json(model.config), indent=1) + "\n")
+    config = {"architecture": model.architecture, **asdict(model.config)}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
 def load_model(
     folder: Path, device: str | torch.device = "cpu", towers: bool = True, name: str = ""
-) -> CAAM:
+) -> Model:
     """The trained model of a folder, in float32 and evaluation mode; its name is the folder's.
 
     Raises CheckpointError, naming the file, the field or the parameter, when it does not fit.
     """
     name = name or folder.name
     values = _json(folder, name)
-    if values.get("architecture") != "caam":
+    if (kind := values.pop("architecture", None)) not in ARCHITECTURES:
+        known = ", ".join(map(repr, ARCHITECTURES))
         raise CheckpointError(
-            f"config.json of {name} names the architecture {values.get('architecture')!r}; "
-            "known: 'caam'."
+            f"config.json of {name} names the architecture {kind!r}; known: {known}."
         )
-    if fault := _fault(values):
+    architecture, form = ARCHITECTURES[kind]
+    if fault := _fault(values, form):
         raise CheckpointError(f"config.json of {name} {fault}.")
     try:
-        model = CAAM(caam_config(values), towers=towers, name=name)
+        model = architecture(_config(values, form), towers=towers, name=name)
     except Exception as error:  # whatever a config of strangers can bring about
         said = (str(error) or type(error).__name__).splitlines()[0].removesuffix(".")
         raise CheckpointError(f"config.json of {name} cannot be built: {said}.") from None
-    if towers:
-        _towers_fit(model, name)
+    if towers and (misfit := model.misfit()):
+        raise CheckpointError(f"config.json of {name}: {misfit}.")
     fill(model, folder / "model.safetensors", name, without="towers.")
     return model.eval().to(device)
 
@@ -80,37 +87,22 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return config
 
 
-def _fault(values: Mapping[str, Any]) -> str:
+def _fault(values: Mapping[str, Any], form: type[Config]) -> str:
     """What is wrong with the fields of a config, naming the field; empty where nothing is."""
-    given = {k: v for k, v in values.items() if k != "architecture"}
-    known = {f.name: JSON_KINDS.get(type(f.default), (list,)) for f in fields(CAAMConfig)}
-    for key, value in given.items():
+    known = {f.name: JSON_KINDS.get(type(f.default), (list,)) for f in fields(form)}
+    for key, value in values.items():
         if key not in known:
             return f"has an unknown field {key!r}; known: {', '.join(known)}"
         if type(value) not in known[key]:
             return f"has a {key} of the wrong kind: {value!r}"
-    if not values.get("labels"):
+    if "labels" in known and not values.get("labels"):
         return "has no labels"
-    config = caam_config(values)
-    if config.variant not in VARIANTS:
-        return f"has an unknown variant {config.variant!r}; known: {', '.join(VARIANTS)}"
-    if config.heads < 1 or config.width < 1 or config.width % config.heads:
-        return f"has a width of {config.width}, which {config.heads} heads cannot share"
-    if len(config.feature_widths) != len(MODALITIES):
-        return f"needs {len(MODALITIES)} feature_widths ({', '.join(MODALITIES)})"
-    return ""
+    return _config(values, form).fault()
 
 
-def _towers_fit(model: CAAM, name: str) -> None:
-    for m, width in zip(MODALITIES, model.config.feature_widths, strict=True):
-        tower, source = model.towers[m], getattr(model.config, m)
-        if not isinstance(tower, KINDS[m]):
-            raise CheckpointError(f"config.json of {name}: the tower {source!r} does not read {m}.")
-        if tower.width != width:
-            raise CheckpointError(
-                f"config.json of {name}: feature_widths gives {m} {width}, "
-                f"but its tower {source!r} has {tower.width}."
-            )
+def _config(values: Mapping[str, Any], form: type[Config]) -> Config:
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return form(**given)
 
 
 def weight_hashes(folder: Path) -> dict[str, str]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Modality = Literal["video", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("video", "audio", "text")
 
+# What a map may lie between: modalities, bottleneck tokens, class tokens, the words of a caption.
+Stream = Literal["video", "audio", "text", "bottleneck", "video-cls", "audio-cls", "caption"]
+
 TextSource = Literal["none", "typed", "subtitles", "embedded", "generated"]
 
 

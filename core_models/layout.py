@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core_models.clip import Modality, Word
+from core_models.clip import Stream, Word
 
 Array = NDArray[np.floating]
 
@@ -65,5 +65,16 @@ class WordGrid:
         return scores @ belongs.astype(scores.dtype)
 
 
-Grid = FrameGrid | TimeGrid | WordGrid
-Layout = Mapping[Modality, Grid]
+@dataclass(frozen=True)
+class SlotGrid:
+    """Learned tokens without a place in the clip: bottlenecks, class tokens."""
+
+    size: int
+
+    def spread(self, scores: Array) -> Array:
+        """Scores (..., N) as they are."""
+        return scores
+
+
+Grid = FrameGrid | TimeGrid | WordGrid | SlotGrid
+Layout = Mapping[Stream, Grid]

@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from core_models.checkpoint import CheckpointError, load_model
-from core_models.interface import FusionModel
+from core_models.interface import Model
 
 WEIGHTS = Path(__file__).parent / "weights"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name
@@ -26,11 +26,13 @@ class ModelInfo:
     """One line of the model picker: what it names, and what it was trained on.
 
     build: from the folder ``weights/<name>`` and a device to the model, in evaluation mode.
+    writes: answers with a caption.
     """
 
     name: str
     about: str
-    build: Callable[[Path, torch.device], FusionModel] = load_model
+    build: Callable[[Path, torch.device], Model] = load_model
+    writes: bool = False
 
 
 MODELS: tuple[ModelInfo, ...] = (
@@ -81,7 +83,7 @@ def pick_device(wish: str = "auto") -> torch.device:
     return torch.device(wish)
 
 
-def load(name: str, device: torch.device) -> FusionModel:
+def load(name: str, device: torch.device) -> Model:
     """The trained model; loaded once per device, also when two ask for it at once."""
     with _LOADING:
         return _load(name, device)
@@ -91,7 +93,7 @@ _LOADING = threading.Lock()
 
 
 @cache
-def _load(name: str, device: torch.device) -> FusionModel:
+def _load(name: str, device: torch.device) -> Model:
     folder = find(name)
     for info in MODELS:
         if info.name == name:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from core_models.clip import Stream
+
+NAME = re.compile(r"(fusion|decoder)\.(\d+)\.([\w+-]+)<-([\w+-]+)")
 
 
 class Trace(Mapping[str, Tensor]):
@@ -34,6 +40,34 @@ class Trace(Mapping[str, Tensor]):
         return len(self._maps)
 
 
+class Path(NamedTuple):
+    """The name of a map taken apart: ``<group>.<layer>.<queries><-<keys>``."""
+
+    group: str
+    layer: int
+    queries: tuple[Stream, ...]
+    keys: tuple[Stream, ...]
+
+    @property
+    def blocks(self) -> tuple[Path, ...]:
+        """The paths between two single streams that the map is made of, row by row."""
+        return tuple(
+            Path(self.group, self.layer, (q,), (k,)) for q in self.queries for k in self.keys
+        )
+
+    def __str__(self) -> str:
+        return f"{self.group}.{self.layer}.{'+'.join(self.queries)}<-{'+'.join(self.keys)}"
+
+
+def path(name: str) -> Path:
+    """Raises ValueError for a name that is not of this form."""
+    if (found := NAME.fullmatch(name)) is None:
+        raise ValueError(f"{name!r} is not the name of a map: <group>.<layer>.<queries><-<keys>")
+    group, layer, queries, keys = found.groups()
+    split = (cast(tuple[Stream, ...], tuple(part.split("+"))) for part in (queries, keys))
+    return Path(group, int(layer), *split)
+
+
 def attend(
     q: Tensor,
     k: Tensor,
@@ -45,21 +79,23 @@ def attend(
 ) -> Tensor:
     """Scaled dot-product attention; fused unless a record is asked for.
 
-    q: (B, heads, Q, d); k, v: (B, heads, K, d); keep: bool (B, K), which keys exist.
-    A row whose keys are all absent gets zeros and sends no gradient.
+    q: (B, heads, Q, d); k, v: (B, heads, K, d); keep: bool (B, K), which keys exist, or
+    (B, Q, K), which keys each query may read. A row without any key gets zeros and sends no
+    gradient.
     """
-    mask = None
+    mask = some = None
     if keep is not None:
-        some = keep.any(dim=-1, keepdim=True)  # (B, 1)
-        mask = (keep | ~some)[:, None, None, :]  # (B, 1, 1, K)
-        v = v * some[:, :, None, None].to(v.dtype)
+        rows = keep[:, None] if keep.ndim == 2 else keep  # (B, 1 or Q, K)
+        some = rows.any(dim=-1, keepdim=True)[:, None]  # (B, 1, 1 or Q, 1)
+        mask = rows[:, None] | ~some  # (B, 1, 1 or Q, K)
     if record is None:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return out if some is None else out * some
     scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, heads, Q, K)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     weights = scores.softmax(dim=-1)  # (B, heads, Q, K)
-    if keep is not None:
-        weights = weights * some[:, :, None, None].to(weights.dtype)
+    if some is not None:
+        weights = weights * some
     record.add(name, weights)
     return weights @ v

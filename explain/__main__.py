@@ -14,9 +14,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 
 from core_models.checkpoint import CheckpointError, weight_hashes
 from core_models.clip import MODALITIES, Clip
+from core_models.interface import Decoding
 from core_models.media import MediaError, file_key, load_clip
 from core_models.registry import MODELS, find, load, pick_device
-from explain.analysis import Analysis, NothingToReadError, analyse
+from explain.analysis import Analysis, NothingToReadError, analyse, captioned
 from explain.export import files, watchable, write
 
 
@@ -40,7 +41,13 @@ def parser() -> OneLineParser:
     out.add_argument("--without", action="append", default=[], choices=MODALITIES)
     out.add_argument("--start", type=float, default=0.0, help="begin of the window in s")
     out.add_argument("--length", type=float, help="length of the window in s; default: all")
-    out.add_argument("--frames", type=int, default=8, help="frames to sample")
+    out.add_argument("--frames", type=int, help="frames to sample; default: what the model wants")
+    out.add_argument("--captioned-by", help="a captioner whose caption is read as the text")
+    beam = out.add_argument_group("captions")
+    beam.add_argument("--beams", type=int, default=4, help="how many the search keeps")
+    beam.add_argument("--max-length", type=int, default=30, help="word pieces at most")
+    beam.add_argument("--min-length", type=int, default=5, help="word pieces at least")
+    beam.add_argument("--repetition", type=float, default=1.0, help="penalty; 1 is none")
     out.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     out.add_argument("--out", type=Path, default=Path("explained"), help="folder to write")
     out.add_argument("--replay", type=Path, help="the manifest.json of an earlier run")
@@ -64,8 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     except (MediaError, CheckpointError, NothingToReadError, ReplayError, OSError) as error:
         print(f"explain: {error}", file=sys.stderr)
         return 2
-    label, probability = analysis.top[0]
-    print(f"{clip.name}: {label} ({probability:.2f}); {len(contents)} files in {given.out}")
+    print(f"{clip.name}: {said(analysis)}; {len(contents)} files in {given.out}")
     for notice in analysis.notices:
         print(f"  note: {notice}")
     return 0
@@ -82,12 +88,23 @@ def run(given: argparse.Namespace) -> tuple[Analysis, Clip]:
         given.clip,
         text=given.text,
         subtitles=given.subtitles,
-        frames=given.frames,
+        frames=given.frames or model.frames,
         start=given.start,
         length=given.length,
     )
+    if given.captioned_by:
+        clip = captioned(load(given.captioned_by, device), clip)
     present = [m for m in MODALITIES if m not in given.without]
-    return analyse(model, clip, present), clip
+    decoding = Decoding(given.beams, given.min_length, given.max_length, given.repetition)
+    return analyse(model, clip, present, decoding), clip
+
+
+def said(analysis: Analysis) -> str:
+    """The answer in a few words."""
+    if analysis.caption is not None:
+        return f"“{analysis.caption.text}”"
+    label, probability = analysis.top[0]
+    return f"{label} ({probability:.2f})"
 
 
 class ReplayError(ValueError):

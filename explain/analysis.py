@@ -10,27 +10,48 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from core_models.clip import Clip, Modality
-from core_models.interface import FusionModel, Inputs, Output, Tokens, presence
+from core_models.clip import Clip, Modality, Word
+from core_models.interface import (
+    Caption,
+    Captioner,
+    Decoding,
+    FusionModel,
+    Inputs,
+    Model,
+    Output,
+    Tokens,
+    presence,
+)
 from core_models.layout import Layout
 from core_models.trace import Trace
+from explain.streams import crossings, kept
 from explain.towers import Gist, reduced
 
 Array = NDArray[np.float32]
 
 
+WHAT = {"video": "a picture", "audio": "sound", "text": "text"}
+GIVE = {
+    "video": "choose a clip with a video track.",
+    "audio": "choose a clip with a sound track.",
+    "text": "type some text.",
+}
+
+
 class NothingToReadError(ValueError):
-    """Every modality of the clip is switched off or missing."""
+    """What the model cannot do without is switched off or missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """What a model answered for a clip, and the attention on the way to it.
 
+    model: of a captioner, the model that reads this caption; its labels are the words.
     probabilities: (C,); votes: (C,) probabilities per pair that had a side to vote with.
-    attention: (heads, Q, K) per map of the fusion, rows summing to 1, over present tokens.
-    cuts: per map, the change of the top class's probability when that path is cut.
+    attention: (heads, Q, K) per recorded map, rows summing to 1, over present tokens.
+    cuts: per path between two streams, the change of `chance` when it is cut.
     towers: (heads, Q, K) per layer of a tower, rows summing to 1, on cells; of all that the clip
     has. unplaced: (heads, Q) per layer of a tower, the share that special tokens took.
     """
@@ -47,6 +68,9 @@ class Analysis:
     seconds: float
     towers: Mapping[str, Array] = field(default_factory=dict)
     unplaced: Mapping[str, Array] = field(default_factory=dict)
+    captioner: Captioner | None = None
+    caption: Caption | None = None
+    decoding: Decoding = Decoding()
 
     @property
     def clip(self) -> Clip:
@@ -54,9 +78,16 @@ class Analysis:
 
     @property
     def top(self) -> tuple[tuple[str, float], ...]:
-        """Every label with its probability, the most probable first."""
+        """Every label with its probability, the most probable first; of a caption, nothing."""
+        if self.caption is not None:
+            return ()
         order = np.argsort(-self.probabilities, kind="stable")
         return tuple((self.model.labels[i], float(self.probabilities[i])) for i in order)
+
+    @property
+    def answer(self) -> str:
+        """The top label, or the caption."""
+        return self.top[0][0] if self.caption is None else self.caption.text
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -65,8 +96,11 @@ class Analysis:
         said = {"video": "The picture", "audio": "The sound", "text": "The text"}
         switched = tuple(f"{said[m]} is switched off for this run." for m in off)
         reads = self.model.modalities
+        spoken = ("audio",) if self.clip.text_source == "generated" else ()  # read as words
         unread = [
-            f"{said[m]} is not read by this model." for m in self.clip.modalities if m not in reads
+            f"{said[m]} is not read by this model."
+            for m in self.clip.modalities
+            if m not in (*reads, *spoken)
         ]
         if "text" in reads and "text" not in self.inputs.values:
             unread.append("No text was given: the model read none.")
@@ -74,25 +108,41 @@ class Analysis:
 
 
 def analyse(
-    model: FusionModel, clip: Clip, present: Collection[Modality] | None = None
+    model: Model,
+    clip: Clip,
+    present: Collection[Modality] | None = None,
+    decoding: Decoding = Decoding(),
 ) -> Analysis:
     """Encode the clip once and fuse what may be used; None: all that the clip has."""
     begin = time.perf_counter()
     with torch.no_grad():
         inputs = model.prepare(clip)
+        for m in model.needs:
+            if m not in inputs.values:
+                raise NothingToReadError(f"{model.name} cannot answer without {WHAT[m]}; {GIVE[m]}")
         trace = Gist()
         tokens = model.encode(inputs, record=trace)
+        captioner, caption = None, None
+        if isinstance(model, Captioner):
+            captioner, caption = model, model.generate(tokens, None, decoding)
+            model = model.given(caption)
     layout, none = model.layout(inputs), np.zeros(0, np.float32)
     towers, unplaced = reduced(trace, layout)
-    blank = Analysis(model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0, towers, unplaced)
+    blank = Analysis(
+        model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0,
+        towers, unplaced, captioner, caption, decoding,
+    )  # fmt: skip
     return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
 
 
 def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis:
-    """The same clip with other modalities present: the fusion alone runs again."""
+    """The same clip with other modalities present: the fusion alone runs again.
+
+    A captioner writes a new caption.
+    """
     begin = time.perf_counter()
-    model, tokens = analysis.model, analysis.tokens
-    there = tuple(m for m in model.modalities if m in analysis.inputs.values)
+    tokens = analysis.tokens
+    there = tuple(m for m in analysis.model.modalities if m in analysis.inputs.values)
     on = there if present is None else tuple(m for m in there if m in present)
     if not on:
         raise NothingToReadError(
@@ -100,14 +150,16 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
         )
     with torch.no_grad():
         rows = presence(tokens, [on])
-        trace = Trace()
+        if analysis.captioner is not None and on != there:
+            analysis = _captioned(analysis, rows)
+        model, trace = analysis.model, Trace()
         output = model.fuse(tokens, rows, record=trace)
-        attention = _kept(trace, on)
+        attention = kept(trace, on)
         top = int(output.logits[0].argmax())
-        base = _probabilities(output)[top]
+        base = chance(output, top)
         cuts = {
-            name: float(_probabilities(model.fuse(tokens, rows, cut=(name,)))[top] - base)
-            for name in attention
+            name: chance(model.fuse(tokens, rows, cut=(name,)), top) - base
+            for name in crossings(attention, on)
         }
     votes = {
         pair: vote.softmax(-1)[0].float().cpu().numpy()
@@ -117,7 +169,7 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
     return replace(
         analysis,
         present=on,
-        probabilities=_probabilities(output),
+        probabilities=output.probabilities[0].float().cpu().numpy(),
         votes=votes,
         attention=attention,
         cuts=cuts,
@@ -125,24 +177,39 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
     )
 
 
-def _probabilities(output: Output) -> Array:
-    return output.logits.softmax(-1)[0].float().cpu().numpy()
+def _captioned(analysis: Analysis, rows: Tensor) -> Analysis:
+    """With the caption that is written from what is present."""
+    captioner = analysis.captioner
+    assert captioner is not None
+    caption = captioner.generate(analysis.tokens, rows, analysis.decoding)
+    model = captioner.given(caption)
+    return replace(analysis, model=model, caption=caption, layout=model.layout(analysis.inputs))
 
 
-def _kept(trace: Trace, on: Collection[Modality]) -> dict[str, Array]:
-    """The recorded maps between modalities that are on."""
-    return {
-        name: weights[0].float().cpu().numpy()
-        for name, weights in trace.items()
-        if all(m in on for m in path(name)[1:])
-    }
+def captioned(model: Model, clip: Clip) -> Clip:
+    """The clip with what a captioner says of it in place of its text."""
+    if not isinstance(model, Captioner):
+        raise NothingToReadError(f"{model.name} writes no captions; name a captioner.")
+    caption = analyse(model, clip).answer
+    notice = f"The text is a caption that {model.name} wrote: “{caption}”."
+    words = tuple(Word(word) for word in caption.split())
+    return replace(clip, words=words, text_source="generated", notices=(*clip.notices, notice))
 
 
-def path(name: str) -> tuple[int, Modality, Modality]:
-    """``fusion.<layer>.<query><-<key>`` taken apart."""
-    _, layer, pair = name.split(".", 2)
-    query, key = pair.split("<-")
-    return int(layer), cast(Modality, query), cast(Modality, key)
+def chance(output: Output, label: int) -> float:
+    """The probability of a label; of a caption, the (geometric) mean over its words."""
+    if output.independent:
+        return float(output.logits[0].mean().exp())
+    return float(output.probabilities[0, label])
+
+
+def reread(analysis: Analysis, present: Collection[Modality]) -> Array:
+    """The probabilities of the labels, or of the words of the caption as it is, when only the
+    given modalities are present: (C,).
+    """
+    with torch.no_grad():
+        rows = presence(analysis.tokens, [present])
+        return analysis.model.fuse(analysis.tokens, rows).probabilities[0].float().cpu().numpy()
 
 
 def tower_path(name: str) -> tuple[int, Modality]:

@@ -63,14 +63,31 @@ def prediction(analysis: Analysis) -> dict[str, Any]:
             "text_source": clip.text_source,
         },
         "present": list(analysis.present),
-        "top": [{"label": label, "probability": p} for label, p in analysis.top[:5]],
-        "probabilities": dict(analysis.top),
+        **_answer(analysis),
         "pairs": {
             pair: dict(zip(labels, vote.tolist(), strict=True))
             for pair, vote in analysis.votes.items()
         },
         "cuts": dict(analysis.cuts),
         "notices": list(analysis.notices),
+    }
+
+
+def _answer(analysis: Analysis) -> dict[str, Any]:
+    """The categories, or the caption with the beams that were considered."""
+    said = analysis.caption
+    if said is None:
+        return {
+            "top": [{"label": label, "probability": p} for label, p in analysis.top[:5]],
+            "probabilities": dict(analysis.top),
+        }
+    return {
+        "caption": {
+            "text": said.text,
+            "words": [asdict(word) for word in said.words],
+            "beams": [asdict(beam) for beam in said.beams],
+        },
+        "decoding": asdict(analysis.decoding),
     }
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core_models.clip import Modality
-from explain.analysis import Analysis, path, tower_path
+from core_models.clip import Stream
+from explain.analysis import Analysis, tower_path
+from explain.blocks import blocks
 from explain.cells import on_cells
+from explain.route import routes
 from explain.towers import own_cells
 
 Array = NDArray[np.float32]
-Group = Literal["fusion", "video tower", "text tower"]
+Group = Literal["fusion", "decoder", "route", "video tower", "text tower"]
 
-NAMES: dict[Modality, str] = {"video": "video", "audio": "sound", "text": "text"}
+NAMES: dict[Stream, str] = {
+    "video": "video",
+    "audio": "sound",
+    "text": "text",
+    "bottleneck": "bottleneck",
+    "video-cls": "picture class",
+    "audio-cls": "sound class",
+    "caption": "caption",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +34,19 @@ class AttentionMap:
     """One directed map: weights (heads, Q, K) from query cells to key cells, rows sum to 1.
 
     layer: the index within its group. In the video tower a query is a whole frame (its summary
-    token), and a row is zero outside that frame.
+    token), and a row is zero outside that frame. A route leads through the bottlenecks of `layer`.
     focus: (heads,), 1 − entropy / log K averaged over the queries: 0 is uniform, 1 is one cell.
-    cut: the change of the top class's probability when this path is cut; None in a tower.
-    unplaced: (heads,), the share that special tokens took before the rows were scaled to 1.
+    cut: the change of the answer's probability when this path is cut; None where none is.
+    unplaced: (heads,), the share that other keys took before the rows were scaled to 1: special
+    tokens in a tower, the other streams of the same attention in the fusion and the decoder.
     warning: one plain sentence, or nothing.
     """
 
     name: str
     group: Group
     layer: int
-    query: Modality
-    key: Modality
+    query: Stream
+    key: Stream
     weights: Array
     focus: Array
     cut: float | None
@@ -44,20 +55,34 @@ class AttentionMap:
 
 
 def maps(analysis: Analysis) -> tuple[AttentionMap, ...]:
-    """The maps of a run, in the order of the layers: first the fusion, then its towers."""
-    return (*_fusion(analysis), *_towers(analysis))
+    """The maps of a run in the order of the layers: fusion, decoder, routes, then the towers."""
+    return (*_crossing(analysis), *_routes(analysis), *_towers(analysis))
 
 
-def _fusion(analysis: Analysis) -> list[AttentionMap]:
+def _crossing(analysis: Analysis) -> list[AttentionMap]:
     out = []
-    for name, weights in analysis.attention.items():
-        layer, query, key = path(name)
-        cells = on_cells(weights, analysis.layout[query], analysis.layout[key])
-        shape = focus(cells)
-        cut, warning = analysis.cuts[name], hygiene(cells, shape, key)
-        none = np.zeros(len(cells), np.float32)
+    for name, block in blocks(analysis.attention, analysis.layout).items():
+        group, layer, (query,), (key,) = block.path
+        cells = on_cells(block.weights, analysis.layout[query], analysis.layout[key])
+        shape, kind = focus(cells), cast(Group, group)
+        cut, warning = analysis.cuts.get(name), hygiene(cells, shape, key)
         out.append(
-            AttentionMap(name, "fusion", layer, query, key, cells, shape, cut, none, warning)
+            AttentionMap(name, kind, layer, query, key, cells, shape, cut, block.elsewhere, warning)
+        )
+    return out
+
+
+def _routes(analysis: Analysis) -> list[AttentionMap]:
+    """What a modality reads of another by way of the bottleneck."""
+    out = []
+    for (layer, query, key), (weights, elsewhere) in routes(
+        analysis.attention, analysis.layout
+    ).items():
+        cells = on_cells(weights, analysis.layout[query], analysis.layout[key])
+        shape, name = focus(cells), f"route.{layer}.{query}<-{key}"
+        warning = hygiene(cells, shape, key)
+        out.append(
+            AttentionMap(name, "route", layer, query, key, cells, shape, None, elsewhere, warning)
         )
     return out
 
@@ -78,15 +103,17 @@ def _towers(analysis: Analysis) -> list[AttentionMap]:
 
 
 def focus(weights: Array) -> Array:
-    """(heads, Q, K) -> (heads,): 1 − normalised entropy, averaged over the queries."""
+    """(heads, Q, K) -> (heads,): 1 − normalised entropy, averaged over the queries that read."""
     keys = weights.shape[-1]
     if keys == 1:
         return np.ones(len(weights), np.float32)
     entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum(-1)  # (heads, Q)
-    return (1 - entropy.mean(-1) / np.log(keys)).astype(np.float32)
+    reads = weights.sum(-1) > 0  # (heads, Q)
+    mean = (entropy * reads).sum(-1) / np.maximum(reads.sum(-1), 1)  # (heads,)
+    return (1 - mean / np.log(keys)).astype(np.float32)
 
 
-def hygiene(weights: Array, shape: Array, key: Modality, unplaced: float = 0.0) -> str:
+def hygiene(weights: Array, shape: Array, key: Stream, unplaced: float = 0.0) -> str:
     """What to beware of in a map, in one sentence; empty where nothing stands out.
 
     unplaced: the share of its attention that special tokens took.

@@ -154,8 +154,8 @@ def test_a_long_sound_is_averaged_onto_few_tokens(model: CAAM) -> None:
         inputs = model.prepare(clip)
         out = model.encode(inputs)
     layout = model.layout(inputs)
-    for m, grid in layout.items():
-        assert grid.size == out.sizes[m]
+    for m, size in out.sizes.items():
+        assert layout[m].size == size
     assert out.sizes["audio"] <= model.config.max_audio_tokens
 
 

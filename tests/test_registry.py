@@ -36,7 +36,9 @@ def test_all_weights_stay_under_100_megabytes() -> None:
 
 
 def test_categories_are_in_the_official_order() -> None:
-    labels = load("caam-msrvtt", CPU).labels
+    model = load("caam-msrvtt", CPU)
+    assert isinstance(model, CAAM)
+    labels = model.labels
     assert len(labels) == 20
     assert labels[:3] == ("music", "people", "gaming") and labels[-1] == "advertisement"
 
@@ -68,6 +70,7 @@ def test_a_hub_id_fetches_four_files_and_no_more(
 
     monkeypatch.setattr(registry, "snapshot_download", fetch)
     model = load("somebody/theirs", CPU)
+    assert isinstance(model, CAAM)
     assert model.name == "somebody/theirs" and model.labels == ("a", "b")
     assert find("somebody/theirs") == tmp_path
     files = ["config.json", "model.safetensors", "README.md", "tokenizer.json"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,8 +19,9 @@ from core_models.checks.finding import (
     recorded,
 )
 from core_models.checks.sample import only, subsets
-from core_models.clip import Clip, Modality
+from core_models.clip import Clip, Modality, Stream
 from core_models.interface import FusionModel, Tokens, presence
+from core_models.trace import path
 
 LOUD = 100.0  # times normal noise, in place of absent tokens
 
@@ -46,11 +47,19 @@ def sums(model: FusionModel, clip: Clip) -> Finding:
     for row in (whole, _half(whole), *presence(tokens, _one_off(model)).split(1)):
         kept = tokens.only(row).keep
         for name, weights in recorded(model, tokens, row)[1].items():
-            there = next(k for m, k in kept.items() if name.endswith(f"<-{m}"))  # (1, K)
+            there = _there(path(name).keys, kept, weights.shape[-1])  # (1, K)
             want = there.any().to(weights.dtype).expand(weights.shape[:-1])
             gaps.append(gap((weights * there[:, None, None]).sum(-1), want))
             gaps.append(gap(weights.sum(-1), want))
     return largest(gaps, NEAR)
+
+
+def _there(keys: Sequence[Stream], kept: Mapping[Modality, Tensor], count: int) -> Tensor:
+    """Which of the keys of a map are present: (1, K); tokens without a place always are."""
+    known = {str(m): k for m, k in kept.items()}
+    others = count - sum(known[s].shape[1] for s in keys if s in known)
+    parts = [known.get(s, torch.ones(1, others, dtype=torch.bool)) for s in keys]
+    return torch.cat(parts, dim=1)
 
 
 def _half(row: Tensor) -> Tensor:
@@ -108,14 +117,17 @@ def cuts(model: FusionModel, clip: Clip) -> Finding:
         tokens = encoded(model, clip)[1]
         out, whole = recorded(model, tokens)
         for name in whole:
-            kept, trace = recorded(model, tokens, cut=(name,))
-            if set(trace) != set(whole) - {name}:
-                yield f"without {name} the record has {len(trace)} of {len(whole)} maps"
-            without = answers(model.fuse(tokens, cut=(name,)))
-            if torch.equal(without, answers(out)):
+            felt = False
+            for block in map(str, path(name).blocks):
+                kept, trace = recorded(model, tokens, cut=(block,))
+                if set(trace) != set(whole) - {block}:
+                    yield f"without {block} the record has {len(trace)} of {len(whole)} maps"
+                without = answers(model.fuse(tokens, cut=(block,)))
+                felt |= not torch.equal(without, answers(out))
+                if not gap(without, answers(kept)) <= NEAR:
+                    yield f"without {block} the answer depends on the record"
+            if not felt:
                 yield f"the answer without {name} is the same"
-            if not gap(without, answers(kept)) <= NEAR:
-                yield f"without {name} the answer depends on the record"
 
     return counted(faults())
 
@@ -128,7 +140,7 @@ def gradients(model: FusionModel, clip: Clip) -> Finding:
         with torch.enable_grad():
             values = {m: x.detach().clone().requires_grad_() for m, x in tokens.values.items()}
             out, trace = recorded(model, replace(tokens, values=values))
-            score = out.logits[0].max()
+            score = out.logits.sum() if out.independent else out.logits.max()
             live = {name: w for name, w in trace.items() if w.requires_grad}
             grads = torch.autograd.grad(score, list(live.values()), allow_unused=True)
         yield from (f"{name} is detached" for name in trace if name not in live)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 import numpy as np
 import torch
 
 from core_models.checks.finding import Finding, counted, described, encoded, listed, recorded
 from core_models.checks.sample import only, subsets
-from core_models.clip import Clip, Modality
-from core_models.interface import FusionModel, Tokens, presence
-from core_models.layout import FrameGrid, Grid, TimeGrid, WordGrid
+from core_models.clip import MODALITIES, Clip, Modality, Stream
+from core_models.interface import FusionModel, presence
+from core_models.layout import FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
+from core_models.trace import path
 
-NAME = re.compile(r"fusion\.\d+\.(\w+)<-(\w+)")
 DIMENSIONS: Mapping[Modality, int] = {"video": 5, "audio": 2, "text": 3}
-GRIDS: Mapping[Modality, type[Grid]] = {"video": FrameGrid, "audio": TimeGrid, "text": WordGrid}
+GRIDS: Mapping[Stream, type[Grid]] = {
+    "video": FrameGrid,
+    "audio": TimeGrid,
+    "text": WordGrid,
+    "caption": WordGrid,
+}
 ROUNDING = 1e-6  # seconds
 
 
@@ -76,11 +81,12 @@ def sizes(model: FusionModel, clip: Clip) -> Finding:
     def faults() -> Iterator[str]:
         inputs, tokens = encoded(model, clip)
         layout = model.layout(inputs)
-        if set(layout) != set(inputs.values):
+        if {m for m in layout if m in MODALITIES} != set(inputs.values):
             yield f"there is {listed(layout)}, not {listed(inputs.values)}"
+        made = {**tokens.extra, **{cast(Stream, m): x for m, x in tokens.values.items()}}
         for m, grid in layout.items():
-            if grid.size != tokens.sizes[m]:
-                yield f"{m} has {grid.size} places for {tokens.sizes[m]} tokens"
+            if m in made and grid.size != made[m].shape[1]:
+                yield f"{m} has {grid.size} places for {made[m].shape[1]} tokens"
 
     return counted(faults())
 
@@ -90,17 +96,18 @@ def places(model: FusionModel, clip: Clip) -> Finding:
 
     def faults() -> Iterator[str]:
         for m, grid in model.layout(model.prepare(clip)).items():
-            if not isinstance(grid, GRIDS[m]):
-                yield f"{m} has a {type(grid).__name__}, not a {GRIDS[m].__name__}"
+            kind = GRIDS.get(m, SlotGrid)
+            if not isinstance(grid, kind):
+                yield f"{m} has a {type(grid).__name__}, not a {kind.__name__}"
             elif isinstance(grid, WordGrid):
-                yield from _misread(grid, clip)
-            else:
+                yield from _misread(m, grid, clip)
+            elif not isinstance(grid, SlotGrid):
                 yield from _misplaced(m, grid, clip)
 
     return counted(faults())
 
 
-def _misplaced(m: Modality, grid: FrameGrid | TimeGrid, clip: Clip) -> Iterator[str]:
+def _misplaced(m: Stream, grid: FrameGrid | TimeGrid, clip: Clip) -> Iterator[str]:
     at = grid.times if isinstance(grid, FrameGrid) else grid.edges
     if (np.diff(at) <= 0).any():
         yield f"the seconds of {m} do not increase"
@@ -110,26 +117,28 @@ def _misplaced(m: Modality, grid: FrameGrid | TimeGrid, clip: Clip) -> Iterator[
         yield f"{m} lies at {at.min():.2f} to {at.max():.2f} s, {inside}"
 
 
-def _misread(grid: WordGrid, clip: Clip) -> Iterator[str]:
+def _misread(m: Stream, grid: WordGrid, clip: Clip) -> Iterator[str]:
     rest = iter(clip.words)
-    if not all(word in rest for word in grid.words):
+    if m == "text" and not all(word in rest for word in grid.words):
         yield "the words are not those of the clip, in their order"
     if (np.diff(grid.owner) < 0).any():
-        yield "the pieces of words are out of order"
+        yield f"the pieces of words of {m} are out of order"
     if grid.owner.min() < 0 or grid.owner.max() >= len(grid.words):
-        yield f"a piece belongs to word {grid.owner.max()} of {len(grid.words)}"
+        yield f"a piece of {m} belongs to word {grid.owner.max()} of {len(grid.words)}"
 
 
 def names(model: FusionModel, clip: Clip) -> Finding:
-    """record: maps (1, heads, queries, keys) named fusion.<layer>.<query><-<key>"""
+    """record: maps (1, heads, queries, keys) named <group>.<layer>.<queries><-<keys>"""
 
     def faults() -> Iterator[str]:
-        tokens = encoded(model, clip)[1]
+        inputs, tokens = encoded(model, clip)
+        places = {s: grid.size for s, grid in model.layout(inputs).items()}
+        places |= {cast(Stream, m): size for m, size in tokens.sizes.items()}
         trace = recorded(model, tokens)[1]
         if not trace:
             yield "nothing is recorded: call attend(..., record=record, name=...)"
         for name, weights in trace.items():
-            want = _map_shape(name, tokens)
+            want = _map_shape(name, places)
             if want is None:
                 yield f"{name!r} is not such a name"
             elif weights.ndim != 4 or (len(weights), *weights.shape[2:]) != want:
@@ -138,13 +147,13 @@ def names(model: FusionModel, clip: Clip) -> Finding:
     return counted(faults())
 
 
-def _map_shape(name: str, tokens: Tokens) -> tuple[int, int, int] | None:
+def _map_shape(name: str, places: Mapping[Stream, int]) -> tuple[int, int, int] | None:
     """(1, Q, K) of a map with such a name; None where the name is not of the contract."""
-    parts = NAME.fullmatch(name)
-    places: Mapping[str, int] = {str(m): n for m, n in tokens.sizes.items()}
-    if parts is None or not {parts[1], parts[2]} <= places.keys():
+    try:
+        _, _, queries, keys = path(name)
+        return 1, sum(places[s] for s in queries), sum(places[s] for s in keys)
+    except (ValueError, KeyError):
         return None
-    return 1, places[parts[1]], places[parts[2]]
 
 
 def baseline(model: FusionModel, clip: Clip) -> Finding:

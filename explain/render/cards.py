@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from math import exp
 from pathlib import Path
 
 from core_models.clip import MODALITIES, Modality
-from explain.analysis import Analysis
+from explain.analysis import Analysis, reread
 from explain.maps import NAMES
 from explain.render.figures import spoken
 from explain.viewer.payload import words
@@ -23,7 +24,8 @@ SOURCES = {
 
 def first_look(now: Analysis, before: Analysis | None = None) -> str:
     """Three cards and the notices; with `before`, every bar shows where it stood."""
-    inner = categories(now, before) + votes(now, before) + read(now)
+    answer = categories(now, before) if now.caption is None else said(now, before)
+    inner = answer + votes(now, before) + read(now)
     return f'<div class="fs fc-cards">{inner}</div>{notices(now.notices)}'
 
 
@@ -38,6 +40,32 @@ def categories(now: Analysis, before: Analysis | None) -> str:
     old = dict(before.top) if before is not None else {}
     rows = "".join(bar(label, new[label], old.get(label)) for label in labels)
     return f'<section class="fc-card"><h2>Category</h2>{rows}{legend}</section>'
+
+
+def said(now: Analysis, before: Analysis | None) -> str:
+    """The caption with the probability of each word, and the beams that lost."""
+    caption = now.caption
+    assert caption is not None
+    words = " ".join(
+        f'<span style="--p:{w.probability:.2f}" title="{w.probability:.2f}">{escape(w.text)}</span>'
+        for w in caption.words
+    )
+    others = "".join(
+        f'<tr><td>{escape(beam.text)}</td><td class="fc-num">{exp(beam.score):.2f}</td></tr>'
+        for beam in caption.beams
+    )
+    was = ""
+    if before is not None and before.caption is not None:
+        was = f'<p class="fc-note">▏ before, with {_listed(before.present)}: “{before.answer}”</p>'
+    return (
+        '<section class="fc-card"><h2>Caption</h2>'
+        f'<p class="fc-said">{words}</p>{was}'
+        '<p class="fc-note">The stronger the line, the surer the word.</p>'
+        f"<details open><summary>What the search considered</summary>"
+        f'<table class="fc-table">{others}</table>'
+        '<p class="fc-note">The figure is the mean probability of a word piece.</p></details>'
+        "</section>"
+    )
 
 
 def bar(label: str, value: float, was: float | None = None) -> str:
@@ -111,6 +139,8 @@ def notices(sentences: tuple[str, ...]) -> str:
 
 def compare(now: Analysis, before: Analysis) -> str:
     """Every label side by side, before and after, on one scale, with the change."""
+    if before.caption is not None:
+        return reworded(now, before)
     new, old = dict(now.top), dict(before.top)
     scale = max(*new.values(), *old.values(), 1e-6)
     leads = {now.top[0][0], before.top[0][0]}
@@ -130,6 +160,30 @@ def compare(now: Analysis, before: Analysis) -> str:
     return (
         f'<div class="fs"><table class="fc-table fc-compare">{head}{rows}</table>'
         f'<p class="fc-note">{note}</p></div>'
+    )
+
+
+def reworded(now: Analysis, before: Analysis) -> str:
+    """Both captions, and how probable each word of the first stays with what is present now."""
+    assert before.caption is not None
+    held = reread(before, now.present)
+    rows = "".join(
+        f"<tr><td>{escape(word.text)}</td>"
+        f"<td>{_meter(word.probability)}</td><td class='fc-num'>{word.probability:.2f}</td>"
+        f"<td>{_meter(p)}</td><td class='fc-num'>{p:.2f}</td>"
+        f"<td class='fc-num fc-delta'>{p - word.probability:+.2f}</td></tr>"
+        for word, p in zip(before.caption.words, held.tolist(), strict=True)
+    )
+    head = (
+        f"<tr><th>word</th><th colspan=2>before: {_listed(before.present)}</th>"
+        f"<th colspan=2>now: {_listed(now.present)}</th><th class='fc-num'>change</th></tr>"
+    )
+    return (
+        f'<div class="fs"><p class="fc-words">Before: “{escape(before.answer)}”</p>'
+        f'<p class="fc-words">Now: “{escape(now.answer)}”</p>'
+        f'<table class="fc-table fc-compare">{head}{rows}</table>'
+        '<p class="fc-note">The words of the first caption, each given those before it. A word '
+        "that hardly changes rests on the language, not on what was switched off.</p></div>"
     )
 
 

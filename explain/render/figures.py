@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from core_models.clip import MODALITIES, Clip, Modality
-from core_models.layout import FrameGrid, Grid, TimeGrid, WordGrid
+from core_models.clip import MODALITIES, Clip, Stream
+from core_models.layout import FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis
 from explain.maps import NAMES, AttentionMap, maps
 from explain.render.palette import ACCENT, COLOURS, HEAT, INK, LINE, MUTE, SOFT
@@ -37,7 +37,7 @@ matplotlib.rcParams.update(
         "svg.hashsalt": "fusionscope",
     }
 )
-HEIGHTS: dict[Modality, float] = {"video": 2.5, "audio": 1.5, "text": 1.0}  # inches, of the keys
+HEIGHTS: dict[Stream, float] = {"video": 2.5, "audio": 1.5}  # inches, of the keys; else 1
 NOT_IMPORTANCE = "Attention says where the model looked, not what mattered."
 
 
@@ -45,17 +45,22 @@ def figures(analysis: Analysis) -> Iterator[tuple[str, Figure]]:
     """Every figure of a run with its file name, drawn one at a time."""
     yield "answer", answer(analysis)
     shown = maps(analysis)
-    fused = tuple(m for m in shown if m.group == "fusion")
-    if fused:
-        yield "heads", heads(analysis, fused)
+    fused = tuple(m for m in shown if m.group in ("fusion", "decoder", "route"))
+    for group in dict.fromkeys(m.group for m in fused):
+        name = "heads" if group == "fusion" else f"heads.{group}"
+        yield name, heads(analysis, tuple(m for m in fused if m.group == group))
     for m in [m for m in shown if m.group == "video tower"][-1:]:
         yield "tower.picture", tower(analysis, m)
     for m in fused:
-        yield f"attention.{m.layer}.{NAMES[m.query]}-reads-{NAMES[m.key]}", single(analysis, m)
+        name = "attention" if m.group == "fusion" else m.group
+        pair = f"{NAMES[m.query]}-reads-{NAMES[m.key]}".replace(" ", "-")
+        yield f"{name}.{m.layer}.{pair}", single(analysis, m)
 
 
 def answer(analysis: Analysis) -> Figure:
-    """The five most probable labels, and what each pair voted."""
+    """The five most probable labels and what each pair voted, or the caption word by word."""
+    if analysis.caption is not None:
+        return caption(analysis)
     figure = Figure(figsize=(6.4, 2.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     top = analysis.top[:5][::-1]
@@ -75,11 +80,26 @@ def answer(analysis: Analysis) -> Figure:
     return figure
 
 
+def caption(analysis: Analysis) -> Figure:
+    """The probability of each word of the caption, in its order."""
+    said = analysis.caption
+    assert said is not None
+    figure = Figure(figsize=(max(4.0, 0.62 * len(said.words)), 2.4), layout="constrained")
+    axes = figure.subplots()
+    heights = [word.probability for word in said.words]
+    axes.bar(range(len(heights)), heights, color=COLOURS["caption"], width=0.7)
+    axes.set_xticks(range(len(heights)), [w.text[:14] for w in said.words], rotation=30, ha="right")
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("probability")
+    _caption(figure, analysis, "Read: " + ", ".join(NAMES[m] for m in analysis.present) + ".")
+    return figure
+
+
 def single(analysis: Analysis, m: AttentionMap) -> Figure:
     """One map, mean of heads: where its keys lie in the clip, and queries × keys."""
     weights, grid = m.weights.mean(axis=0), analysis.layout[m.key]  # (Q, K)
     received = weights.mean(axis=0)  # (K,)
-    above = HEIGHTS[m.key]
+    above = HEIGHTS.get(m.key, 1.0)
     figure = Figure(figsize=(7.2, above + 2.6), layout="constrained")
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(above, 2.2))[:, 0]
     norm = Normalize(float(received.min()), float(received.max()))
@@ -96,7 +116,7 @@ def single(analysis: Analysis, m: AttentionMap) -> Figure:
     lower.colorbar(image, ax=axes, label="attention", fraction=0.03, pad=0.01)
     title = f"{NAMES[m.query]} ← {NAMES[m.key]} · layer {m.layer + 1} · mean of heads"
     figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left")
-    change = f"Cutting this path changes “{analysis.top[0][0]}” by {m.cut:+.3f}."
+    change = f"Cutting this path changes “{analysis.answer}” by {m.cut:+.3f}." if m.cut else ""
     _caption(figure, analysis, " ".join(part for part in (change, m.warning) if part))
     return figure
 
@@ -143,8 +163,10 @@ def place(figure: SubFigure, clip: Clip, grid: Grid, scores: Array, norm: Normal
     axes = figure.subplots()
     if isinstance(grid, TimeGrid):
         _on_sound(axes, clip, grid, scores, norm)
+    elif isinstance(grid, WordGrid):
+        _on_words(axes, [w.text for w in grid.words], scores, norm)
     else:
-        _on_words(axes, grid, scores, norm)
+        _on_words(axes, cell_names(grid), scores, norm)
     return [axes]
 
 
@@ -180,17 +202,17 @@ def _on_sound(axes: Axes, clip: Clip, grid: TimeGrid, scores: Array, norm: Norma
     axes.set_ylabel("low to high frequency", fontsize=7)
 
 
-def _on_words(axes: Axes, grid: WordGrid, scores: Array, norm: Normalize) -> None:
+def _on_words(axes: Axes, words: list[str], scores: Array, norm: Normalize) -> None:
     axes.axis("off")
     columns, line, x, y = 88, 0.24, 0.0, 1.0
-    for word, score in zip(grid.words[:80], scores, strict=False):
-        if x + len(word.text) > columns:
+    for word, score in zip(words[:80], scores, strict=False):
+        if x + len(word) > columns:
             x, y = 0.0, y - line
         strength = 0.08 + 0.72 * float(norm(score))
         box = {"boxstyle": "round,pad=0.25", "fc": COLOURS["text"], "alpha": strength, "lw": 0}
-        text = axes.text(x / columns, y, word.text, bbox=box, va="top", parse_math=False)
+        text = axes.text(x / columns, y, word, bbox=box, va="top", parse_math=False)
         text.set_fontfamily("DejaVu Sans Mono")
-        x += len(word.text) + 1.5
+        x += len(word) + 1.5
     axes.set(xlim=(0, 1), ylim=(min(y - line, 0), 1.05))
 
 
@@ -214,6 +236,8 @@ def cell_names(grid: Grid) -> list[str]:
     """What to write at the axis of a matrix: seconds, or words."""
     if isinstance(grid, WordGrid):
         return [w.text for w in grid.words]
+    if isinstance(grid, SlotGrid):
+        return [f"B{i + 1}" for i in range(grid.size)]
     at = grid.times if isinstance(grid, FrameGrid) else grid.edges[:-1]
     return [f"{t:.1f} s" for t in at]
 

@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core_models.clip import MODALITIES, Clip
-from core_models.layout import FrameGrid, TimeGrid
+from core_models.clip import MODALITIES, Clip, Stream
+from core_models.layout import FrameGrid, SlotGrid, TimeGrid
 from explain.analysis import Analysis
 from explain.maps import AttentionMap, maps
 from explain.spectrogram import log_mel
 
 STRIP_HEIGHT = 180
+CLASSES: dict[Stream, list[str]] = {
+    "video-cls": ["picture’s class token"],
+    "audio-cls": ["sound’s class token"],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +57,13 @@ def payload(analysis: Analysis, run: str, video_start: float = 0.0) -> Payload:
         "frames": frames,
         "sound": sound,
         "words": [{"text": w.text, "start": w.start, "end": w.end} for w in words(analysis)],
+        "slots": slots(analysis),
         "streams": {
             m: {"there": m in analysis.inputs.values, "on": m in analysis.present}
             for m in MODALITIES
         },
         "maps": described,
-        "target": analysis.top[0][0],
+        "target": analysis.answer if analysis.caption is None else "the caption",
     }
     return Payload(meta, strip, _sound(clip), tensor)
 
@@ -67,6 +72,19 @@ def words(analysis: Analysis) -> tuple[Any, ...]:
     """The words that the model could read."""
     grid = analysis.layout.get("text")
     return grid.words if grid is not None and hasattr(grid, "words") else ()
+
+
+def slots(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
+    """The chips of the streams that have no place in the clip."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for stream, grid in analysis.layout.items():
+        if isinstance(grid, SlotGrid):
+            names = [f"B{i + 1}" for i in range(grid.size)]
+            out[stream] = [{"text": n} for n in CLASSES.get(stream, names)]
+    if analysis.caption is not None:
+        words = analysis.caption.words
+        out["caption"] = [{"text": w.text, "probability": w.probability} for w in words]
+    return out
 
 
 def quantise(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint8], list[float], list[float]]:
