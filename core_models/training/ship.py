@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from core_models.encoders import ENCODERS
+from core_models.training.slim import slim
 from core_models.training.towers import PACKAGES
 
 VISION = {
@@ -35,7 +35,7 @@ VISION = {
 SOUND = {"kind": "soundnet", "rate": 22050, "depth": 5}
 TEXT = {
     "kind": "bert",
-    "vocab_size": 30522,
+    "vocab_size": 27866,
     "hidden_size": 384,
     "num_hidden_layers": 6,
     "num_attention_heads": 12,
@@ -72,7 +72,8 @@ SHIPPED: Mapping[str, Shipped] = {
         TEXT,
         "minilm_l6",
         "all-MiniLM-L6-v2 (Reimers and Gurevych 2019, arXiv:1908.10084): a BERT of 6 layers, "
-        "width 384, with its own word-piece tokenizer. The pooler is left out.",
+        "width 384, with its own word-piece tokenizer. The pooler is left out, and so are the word "
+        "pieces in other than Latin letters: all English texts are read exactly as before.",
     ),
 }
 
@@ -144,11 +145,14 @@ def write_card(folder: Path, tuned: str = "") -> None:
 def ship(name: str, work: Path, root: Path = ENCODERS) -> None:
     """The untuned tower of WORK under its shipped name."""
     shipped, folder = SHIPPED[name], root / name
-    state = load_file(work / f"{shipped.source}.safetensors")
-    write_weights(folder, shipped.config, STATES[shipped.config["kind"]](state, shipped.config))
+    loaded = load_file(work / f"{shipped.source}.safetensors")
+    state = STATES[shipped.config["kind"]](loaded, shipped.config)
     if shipped.config["kind"] == "bert":
         tokenizer = next((work / "packages" / shipped.source).rglob("tokenizer.json"))
-        shutil.copyfile(tokenizer, folder / "tokenizer.json")
+        slimmed, state = slim(json.loads(tokenizer.read_text()), state)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tokenizer.json").write_text(json.dumps(slimmed, ensure_ascii=False) + "\n")
+    write_weights(folder, shipped.config, state)
     write_card(folder)
 
 
