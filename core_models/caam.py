@@ -25,6 +25,7 @@ from core_models.encoders import (
 )
 from core_models.interface import Inputs, Output, Tokens
 from core_models.layout import FrameGrid, Grid, Layout, TimeGrid, WordGrid
+from core_models.reference import Reference
 from core_models.trace import Trace
 
 Direction = tuple[Modality, Modality]  # query, key
@@ -86,6 +87,7 @@ class CAAM(nn.Module):
     modalities: tuple[Modality, ...] = MODALITIES
     frames = 8
     needs: tuple[Modality, ...] = ()
+    reference: Reference | None = None
 
     def __init__(self, config: CAAMConfig, towers: bool = True, name: str = "caam") -> None:
         """towers=False leaves the frozen encoders out: for training from cached features."""

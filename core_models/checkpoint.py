@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from core_models.caam import CAAM, CAAMConfig
 from core_models.clip import MODALITIES
 from core_models.encoders import ENCODERS
+from core_models.reference import load_reference
 from core_models.tensors import CheckpointError as CheckpointError
 from core_models.tensors import fill
 
@@ -72,6 +73,7 @@ def load_model(
     if towers and (misfit := model.misfit()):
         raise CheckpointError(f"config.json of {name}: {misfit}.")
     fill(model, folder / "model.safetensors", name, without="towers.")
+    model.reference = load_reference(folder)
     return model.eval().to(device)
 
 

@@ -25,6 +25,7 @@ from core_models.interface import (
     presence,
 )
 from core_models.layout import Layout
+from core_models.reference import OUTSIDE, Closeness, Place, closeness, familiarity
 from core_models.trace import Trace
 from explain.streams import crossings, kept
 from explain.towers import Gist, reduced
@@ -32,6 +33,12 @@ from explain.towers import Gist, reduced
 Array = NDArray[np.float32]
 
 
+SAID: Mapping[Modality, str] = {
+    "video": "the picture",
+    "audio": "the sound",
+    "text": "the text",
+}
+NEAR = Place(0.0, 0.0)
 WHAT = {"video": "a picture", "audio": "sound", "text": "text"}
 GIVE = {
     "video": "choose a clip with a video track.",
@@ -52,6 +59,8 @@ class Analysis:
     probabilities: (C,); votes: (C,) probabilities per pair that had a side to vote with.
     attention: (heads, Q, K) per recorded map, rows summing to 1, over present tokens.
     cuts: per path between two streams, the change of `chance` when it is cut.
+    familiar, close: the place of the clip among held-out ones, where the model has such a
+    reference: how far it lies from what the model knows, how near its modalities to each other.
     towers: (heads, Q, K) per layer of a tower, rows summing to 1, on cells; of all that the clip
     has. unplaced: (heads, Q) per layer of a tower, the share that special tokens took.
     """
@@ -71,6 +80,8 @@ class Analysis:
     captioner: Captioner | None = None
     caption: Caption | None = None
     decoding: Decoding = Decoding()
+    familiar: Mapping[Modality, Place] = field(default_factory=dict)
+    close: Mapping[str, Closeness] = field(default_factory=dict)
 
     @property
     def clip(self) -> Clip:
@@ -93,7 +104,7 @@ class Analysis:
     def notices(self) -> tuple[str, ...]:
         """All that was missing, cut or assumed, in plain sentences."""
         off = [m for m in self.inputs.values if m not in self.present]
-        said = {"video": "The picture", "audio": "The sound", "text": "The text"}
+        said = {m: words.capitalize() for m, words in SAID.items()}
         switched = tuple(f"{said[m]} is switched off for this run." for m in off)
         reads = self.model.modalities
         spoken = ("audio",) if self.clip.text_source == "generated" else ()  # read as words
@@ -104,7 +115,20 @@ class Analysis:
         ]
         if "text" in reads and "text" not in self.inputs.values:
             unread.append("No text was given: the model read none.")
-        return (*self.clip.notices, *self.inputs.notices, *unread, *switched)
+        return (*self.clip.notices, *self.inputs.notices, *unread, *switched, *self._outside())
+
+    def _outside(self) -> tuple[str, ...]:
+        """What of the clip lies farther out than nearly all that the model was tried on."""
+        far = [said for m, said in SAID.items() if self.familiar.get(m, NEAR).rank >= OUTSIDE]
+        if not far:
+            return ()
+        what = " and ".join(far)
+        what = what[0].upper() + what[1:]
+        verb = "lie" if len(far) > 1 else "lies"
+        return (
+            f"{what} of this clip {verb} outside what this model knows, farther out than "
+            f"{OUTSIDE:.0%} of held-out clips: do not rely on the answer.".replace("%", " %"),
+        )
 
 
 def analyse(
@@ -128,9 +152,12 @@ def analyse(
             model = model.given(caption)
     layout, none = model.layout(inputs), np.zeros(0, np.float32)
     towers, unplaced = reduced(trace, layout)
+    known = getattr(captioner or model, "reference", None)
     blank = Analysis(
         model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0,
         towers, unplaced, captioner, caption, decoding,
+        familiarity(known, tokens) if known is not None else {},
+        closeness(known, tokens) if known is not None else {},
     )  # fmt: skip
     return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
 

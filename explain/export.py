@@ -69,6 +69,8 @@ def prediction(analysis: Analysis) -> dict[str, Any]:
             for pair, vote in analysis.votes.items()
         },
         "cuts": dict(analysis.cuts),
+        "familiar": {m: asdict(place) for m, place in analysis.familiar.items()},
+        "alignment": {pair: asdict(close) for pair, close in analysis.close.items()},
         "notices": list(analysis.notices),
     }
 

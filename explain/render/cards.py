@@ -7,6 +7,7 @@ from math import exp
 from pathlib import Path
 
 from core_models.clip import MODALITIES, Modality
+from core_models.reference import OUTSIDE
 from explain.analysis import Analysis, reread
 from explain.maps import NAMES
 from explain.render.figures import spoken
@@ -25,7 +26,7 @@ SOURCES = {
 def first_look(now: Analysis, before: Analysis | None = None) -> str:
     """Three cards and the notices; with `before`, every bar shows where it stood."""
     answer = categories(now, before) if now.caption is None else said(now, before)
-    inner = answer + votes(now, before) + read(now)
+    inner = answer + votes(now, before) + read(now) + ground(now)
     return f'<div class="fs fc-cards">{inner}</div>{notices(now.notices)}'
 
 
@@ -127,6 +128,29 @@ def _chip(now: Analysis, m: Modality) -> str:
     there, on = m in now.inputs.values, m in now.present
     state = "on" if on else "off" if there else "missing"
     return f'<span class="fc-chip fc-{m} fc-is-{state}">{NAMES[m]}<small>{state}</small></span>'
+
+
+def ground(now: Analysis) -> str:
+    """Where the clip lies among those that the model was tried on."""
+    if not now.familiar:
+        return ""
+    rows = "".join(
+        f"<tr><td>{NAMES[m]}</td><td>{_meter(place.rank)}</td>"
+        f'<td class="fc-num">{place.rank:.0%}</td></tr>'
+        for m, place in now.familiar.items()
+    )
+    nearness = "".join(
+        f"<p>{spoken(pair)}: nearer than {close.matched:.0%} of pairs that belong together and "
+        f"{close.other:.0%} of those that do not (told apart {close.auc:.0%} of the time).</p>"
+        for pair, close in now.close.items()
+    )
+    return (
+        '<section class="fc-card"><h2>How familiar</h2>'
+        f'<table class="fc-table">{rows}</table>'
+        '<p class="fc-note">The share of held-out clips that lie nearer to what the model was '
+        f"trained on. From {OUTSIDE:.0%} on, a clip is outside.</p>"
+        f'<div class="fc-note">{nearness}</div></section>'
+    )
 
 
 def notices(sentences: tuple[str, ...]) -> str:

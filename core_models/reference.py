@@ -1,0 +1,162 @@
+"""What held-out clips look like to a model: how far a clip lies from them, and how near its
+modalities lie to each other.
+
+A clip is one vector per modality: the mean of its tokens in the model's joint space. How far it
+lies from the training data is the Mahalanobis distance to them (Lee et al. 2018,
+arXiv:1807.03888) in their first principal components. How near two modalities lie is the cosine
+of their vectors, each taken from its modality's mean. Both are ranked among held-out clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from core_models.clip import MODALITIES, Modality
+from core_models.interface import Tokens
+
+FILE = "reference.safetensors"
+COMPONENTS = 32
+OUTSIDE = 0.99  # of held-out clips lie nearer than a clip that is called outside
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """mean (d,) and axes (k, d) per modality: the axes whiten the first principal components.
+
+    far: sorted distances of held-out clips, by modality. matched, other: sorted cosines of
+    held-out pairs that belong together and of pairs that do not, by ``a-b``.
+    """
+
+    mean: Mapping[Modality, Tensor]
+    axes: Mapping[Modality, Tensor]
+    far: Mapping[Modality, Tensor]
+    matched: Mapping[str, Tensor] = field(default_factory=dict)
+    other: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value and the share of held-out clips below it."""
+
+    value: float
+    rank: float
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """How near two modalities of a clip lie: ranks among pairs that belong together and others.
+
+    auc: how often a held-out pair that belongs together lies nearer than one that does not.
+    """
+
+    value: float
+    matched: float
+    other: float
+    auc: float
+
+
+def pooled(tokens: Tokens) -> dict[Modality, Tensor]:
+    """The mean over a clip's tokens, by modality that it has: (B, d)."""
+    out: dict[Modality, Tensor] = {}
+    for m, x in tokens.values.items():
+        keep = tokens.keep[m][..., None]  # (B, N, 1)
+        if x.shape[1]:
+            out[m] = (x * keep).sum(dim=1) / keep.sum(dim=1).clamp(min=1)
+    return out
+
+
+def fit(
+    known: Mapping[Modality, Tensor],
+    held_out: Mapping[Modality, Tensor],
+    pairs: Mapping[str, tuple[Tensor, Tensor]],
+) -> Reference:
+    """From pooled training clips (N, d), held-out ones (M, d), and held-out pairs by ``a-b``."""
+    mean = {m: x.mean(dim=0) for m, x in known.items()}
+    axes = {m: _whitening(x - mean[m]) for m, x in known.items()}
+    blank = Reference(mean, axes, {})
+    far = {m: _quantiles(distance(blank, m, x)) for m, x in held_out.items()}
+    matched, other = {}, {}
+    for name, (one, two) in pairs.items():
+        table = _cosines(blank, name, one, two)  # (M, M)
+        off = ~torch.eye(len(table), dtype=torch.bool)
+        matched[name], other[name] = _quantiles(table.diagonal()), _quantiles(table[off])
+    return Reference(mean, axes, far, matched, other)
+
+
+def _whitening(centred: Tensor) -> Tensor:
+    """Axes (k, d) on which the rows (N, d) have unit variance."""
+    _, scale, axes = torch.linalg.svd(centred, full_matrices=False)
+    k = min(COMPONENTS, int((scale > 1e-4 * scale[0]).sum()))
+    return axes[:k] * len(centred) ** 0.5 / scale[:k, None]
+
+
+def _quantiles(values: Tensor, count: int = 201) -> Tensor:
+    return values.flatten().sort().values.quantile(torch.linspace(0, 1, count))
+
+
+def distance(reference: Reference, m: Modality, x: Tensor) -> Tensor:
+    """Mahalanobis distance per component of pooled clips (B, d): (B,); about 1 for known ones."""
+    white = (x.cpu() - reference.mean[m]) @ reference.axes[m].T  # (B, k)
+    return white.square().mean(dim=1).sqrt()
+
+
+def _cosines(reference: Reference, name: str, one: Tensor, two: Tensor) -> Tensor:
+    a, b = (m for m in MODALITIES if m in name.split("-"))
+    left = F.normalize(one.cpu() - reference.mean[a], dim=1)
+    right = F.normalize(two.cpu() - reference.mean[b], dim=1)
+    return left @ right.T
+
+
+def rank(value: float, among: Tensor) -> float:
+    """The share of quantiles below a value."""
+    return float((among < value).float().mean())
+
+
+def familiarity(reference: Reference, tokens: Tokens) -> dict[Modality, Place]:
+    """How far a clip lies from what the model knows, by modality."""
+    out: dict[Modality, Place] = {}
+    for m, x in pooled(tokens).items():
+        if m in reference.far:
+            value = float(distance(reference, m, x)[0])
+            out[m] = Place(value, rank(value, reference.far[m]))
+    return out
+
+
+def closeness(reference: Reference, tokens: Tokens) -> dict[str, Closeness]:
+    """How near the modalities of a clip lie to each other, for pairs that have a reference."""
+    here, out = pooled(tokens), {}
+    for name, matched in reference.matched.items():
+        a, b = (m for m in MODALITIES if m in name.split("-"))
+        if a in here and b in here:
+            value = float(_cosines(reference, name, here[a], here[b])[0, 0])
+            other = reference.other[name]
+            auc = float((matched[:, None] > other[None]).float().mean())
+            out[name] = Closeness(value, rank(value, matched), rank(value, other), auc)
+    return out
+
+
+def save_reference(reference: Reference, folder: Path) -> None:
+    """One file beside the model's weights, in half precision."""
+    parts = {name: getattr(reference, name) for name in Reference.__dataclass_fields__}
+    state = {
+        f"{n}.{k}": v.half().contiguous() for n, part in parts.items() for k, v in part.items()
+    }
+    save_file(state, folder / FILE)
+
+
+def load_reference(folder: Path) -> Reference | None:
+    """The reference of a checkpoint folder, if it has one."""
+    if not (folder / FILE).is_file():
+        return None
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in Reference.__dataclass_fields__}
+    for key, value in load_file(folder / FILE).items():
+        name, which = key.split(".", 1)
+        parts[name][which] = value.float()
+    return Reference(**parts)  # type: ignore[arg-type]
