@@ -86,7 +86,7 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
     return {
         "caption": {
             "text": said.text,
-            "words": [asdict(word) for word in said.words],
+            "words": [{"word": w.text, "probability": w.probability} for w in said.words],
             "beams": [asdict(beam) for beam in said.beams],
         },
         "decoding": asdict(analysis.decoding),

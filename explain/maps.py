@@ -75,11 +75,11 @@ def _crossing(analysis: Analysis) -> list[AttentionMap]:
 def _routes(analysis: Analysis) -> list[AttentionMap]:
     """What a modality reads of another by way of the bottleneck."""
     out = []
-    for (layer, query, key), (weights, elsewhere) in routes(
+    for (layer, read, query, key), (weights, elsewhere) in routes(
         analysis.attention, analysis.layout
     ).items():
         cells = on_cells(weights, analysis.layout[query], analysis.layout[key])
-        shape, name = focus(cells), f"route.{layer}.{query}<-{key}"
+        shape, name = focus(cells), f"route.{layer}>{read}.{query}<-{key}"
         warning = hygiene(cells, shape, key)
         out.append(
             AttentionMap(name, "route", layer, query, key, cells, shape, None, elsewhere, warning)

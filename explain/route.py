@@ -18,7 +18,8 @@ from core_models.trace import Path, path
 from explain.blocks import LEAST, parts
 
 Array = NDArray[np.float32]
-Route = tuple[int, Stream, Modality]  # the layer in which the bottleneck reads, query, key
+# The layers in which the bottleneck reads and is read, query, key.
+Route = tuple[int, int, Stream, Modality]
 
 
 def routes(attention: Mapping[str, Array], layout: Layout) -> dict[Route, tuple[Array, Array]]:
@@ -37,7 +38,7 @@ def routes(attention: Mapping[str, Array], layout: Layout) -> dict[Route, tuple[
             way = (out_of @ into / writers)[None]  # (1, Q, K)
             mass = way.sum(-1, keepdims=True)  # (1, Q, 1)
             elsewhere = np.array([1 - mass.mean()], np.float32)
-            out[layer, query, key] = way / np.maximum(mass, LEAST), elsewhere
+            out[layer, at, query, key] = way / np.maximum(mass, LEAST), elsewhere
     return out
 
 

@@ -81,8 +81,8 @@ def test_the_way_through_the_bottleneck_is_a_product() -> None:
         "fusion.0.text<-bottleneck+text": out_of,
     }
     found = routes(attention, LAYOUT)
-    assert list(found) == [(0, "text", "audio")]  # read and passed on in the same layer
-    way, elsewhere = found[0, "text", "audio"]
+    assert list(found) == [(0, 0, "text", "audio")]  # read and passed on in the same layer
+    way, elsewhere = found[0, 0, "text", "audio"]
     raw = np.array([0.3 * 0.5 + 0.1 * 0.2, 0.3 * 0.1 + 0.1 * 0.2])
     np.testing.assert_allclose(way[0, 0], raw / raw.sum(), rtol=1e-5)
     np.testing.assert_allclose(elsewhere, [1 - raw.sum()], rtol=1e-5)
@@ -96,11 +96,11 @@ def test_an_mbt_passes_on_in_the_next_layer_and_the_mean_halves_each_way() -> No
         for i in range(2)
         for m, weights in (("audio", audio), ("text", text))
     }
-    way, elsewhere = routes(attention, LAYOUT)[0, "text", "audio"]
+    way, elsewhere = routes(attention, LAYOUT)[0, 1, "text", "audio"]
     np.testing.assert_allclose(way, [[[0.5, 0.5]]])  # each bottleneck token reads one span
     np.testing.assert_allclose(elsewhere, [1 - 0.8 / 2], rtol=1e-6)
-    assert (0, "audio", "text") in routes(attention, LAYOUT)
-    assert all(layer == 0 for layer, _, _ in routes(attention, LAYOUT))
+    assert (0, 1, "audio", "text") in routes(attention, LAYOUT)
+    assert all(route[0] == 0 for route in routes(attention, LAYOUT))
 
 
 def test_which_streams_are_live_and_which_paths_cross() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "colour", "maps", "words", "stage", "lanes", "chips", "groups", "view", "drill", "matrix",
-    "tiles", "viewer", "input", "pointer", "start",
+    "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
+    "drill", "tokens", "matrix", "tiles", "viewer", "hold", "input", "pointer", "start",
 )  # fmt: skip
 
 

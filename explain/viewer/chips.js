@@ -1,26 +1,65 @@
-// The lane of words.
+// The lanes of chips: words, the words of a caption, and the model's own tokens.
+
+function chipOf(mod, cell, text) {
+  const chip = make("button", "fs-word fs-k-" + mod, text);
+  chip.type = "button";
+  Object.assign(chip.dataset, { stream: mod, cell });
+  return chip;
+}
 
 // One chip a word; timed words stand at their time, in as many rows as they need.
 function buildWords() {
   const box = part("words");
   for (const old of box.querySelectorAll(".flow, .timed")) old.remove();
-  const { words } = state.value;
-  const timed = words.some((w) => w.start !== null);
-  part("lanes").classList.toggle("untimed", !timed);
-  const rows = { timed: document.createElement("div"), flow: document.createElement("div") };
-  words.forEach((word, i) => {
-    const chip = document.createElement("button");
-    chip.type = "button";
-    chip.className = "fs-word";
-    chip.dataset.do = "word";
-    chip.dataset.word = i;
-    chip.textContent = word.text;
+  const rows = { timed: make("div", "timed"), flow: make("div", "flow") };
+  state.value.words.forEach((word, i) => {
+    const chip = chipOf("text", i, word.text);
+    Object.assign(chip.dataset, { do: "word", word: i });
     rows[word.start === null ? "flow" : "timed"].append(chip);
   });
-  for (const [name, row] of Object.entries(rows)) {
-    row.className = name;
-    if (row.childElementCount) box.append(row);
+  for (const row of Object.values(rows)) if (row.childElementCount) box.append(row);
+  part("words-name b").textContent = heard() ? nameOf("text") : "words";
+  part("words-name small").textContent = "";
+}
+
+const INVITE = {
+  tokens: "point at one to see what it read, click to keep it",
+  caption: "point at a word to see what it looked at, click to keep it",
+};
+
+// The lanes of tokens and of the caption, where the run has them.
+function buildSlots() {
+  for (const [lane, streams] of Object.entries(LANE)) {
+    const chips = streams.flatMap((mod) => chipsOf(mod).map((said, i) => slotChip(mod, said, i)));
+    part(lane).replaceChildren(...chips, make("span", "fs-invite", INVITE[lane]));
+    for (const node of [part(lane), part(lane + "-name")]) node.hidden = !chips.length;
   }
+  const bottle = chipsOf("bottleneck").length > 0;
+  part("tokens-name b").textContent = bottle ? "bottleneck" : "class tokens";
+}
+
+function slotChip(mod, { text, probability }, i) {
+  const chip = chipOf(mod, i, text);
+  chip.classList.add("fs-slot");
+  chip.dataset.do = "slot";
+  if (probability === undefined) return chip;
+  chip.style.setProperty("--u", Math.round(100 * probability) + "%");
+  chip.setAttribute("aria-label", text + ", probability " + probability.toFixed(2));
+  return chip;
+}
+
+// The rows of lanes, from above: what has a time, the axis, what has none.
+function placeLanes() {
+  const timed = Boolean(part("words .timed"));
+  const [before, after] = timed ? [["words"], []] : [[], ["words"]];
+  const order = ["frames", "sound", "time", ...before, "axis", "tokens", "caption", ...after];
+  const there = order.filter((lane) => !part(lane).hidden);
+  const size = { frames: "62px", sound: "minmax(76px, 1.2fr)", time: "minmax(64px, 1fr)", axis: "18px" };
+  there.forEach((lane, i) => {
+    for (const node of [part(lane), part(lane + "-name")]) if (node) node.style.gridRow = i + 1;
+  });
+  part("lanes").style.gridTemplateRows = there.map((lane) => size[lane] || "auto").join(" ");
+  part("track").style.gridRow = "1 / " + (there.indexOf("axis") + 2);
 }
 
 function layWords() {
@@ -41,15 +80,15 @@ function layWords() {
   box.style.height = Math.max(24, 25 * ends.length - 3) + "px";
 }
 
-function paintWords() {
-  const { painted, range, pin } = state;
-  const shown = painted && painted.mod === "text";
+function paintChips() {
   for (const chip of root.querySelectorAll(".fs-word")) {
-    const i = +chip.dataset.word;
-    const strength = shown ? 8 + 72 * level(painted.values[i], range) : 0;
+    const pin = pinOf(chip);
+    const shown = paintingOn(pin.mod);
+    const strength = shown ? 8 + 72 * level(shown.values[pin.from], shown.range) : 0;
     chip.style.setProperty("--p", strength.toFixed(0) + "%");
-    chip.classList.toggle("strong", strength > 52);
-    chip.classList.toggle("pinned", Boolean(pin) && pin.mod === "text" && pin.from === i);
+    chip.classList.toggle("strong", strength > 55);
+    chip.classList.toggle("pinned", same(state.pin, pin));
+    if (chip.matches(".fs-slot")) chip.setAttribute("aria-pressed", String(same((state.before || state).pin, pin)));
   }
 }
 

@@ -1,4 +1,4 @@
-// The drill-down: which pair reads which, and every layer and head side by side.
+// Every layer side by side: with its heads, and with the tokens or words that read one by one.
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -7,149 +7,108 @@ function make(tag, className, text) {
   return node;
 }
 
-// The map that a pair stands for: in this layer if it has one, else the nearest layer's.
-function mapOfPair(query, key) {
-  const map = groupOf() === "fusion" ? state.map : state.last.fusion;
-  const here = map ? map.layer : 0;
-  return mapsOf("fusion").filter((m) => m.query === query && m.key === key)
-    .sort((a, b) => Math.abs(a.layer - here) - Math.abs(b.layer - here))[0];
-}
+// The rows of the tables: all maps of a group, but where there are many pairs those of one.
+const crowded = (group) => group === "route" || mapsOf(group).some((m) => isSlot(m.query) || isSlot(m.key));
+const listedWith = (map) => mapsOf(map.group).filter((m) => !crowded(map.group) || m.pair === map.pair);
 
-function whyNoPair(query, key) {
-  if (query === key) return ["–", "a modality does not read itself here"];
-  const { streams } = state.value;
-  for (const mod of [query, key]) {
-    if (!streams[mod].there) return ["none", "the clip has no " + NAME[mod]];
-  }
-  for (const mod of [query, key]) {
-    if (!streams[mod].on) return ["off", NAME[mod] + " is switched off"];
-  }
-  return ["none", "this model has no such path"];
-}
-
-function paintPairs() {
-  const { maps, value } = state;
-  const strongestCut = Math.max(0.1, ...maps.map((m) => Math.abs(m.cut ?? 0)));
-  const mods = Object.keys(NAME);
-  const cells = [make("i"), ...mods.map((mod) => make("b", "fs-c-" + mod, NAME[mod]))];
-  for (const query of mods) {
-    cells.push(make("b", "row fs-c-" + query, NAME[query]));
-    for (const key of mods) {
-      cells.push(pairCell(query, key, strongestCut));
-    }
-  }
-  const focused = root.querySelector(".fs-pair:focus");
-  const back = focused && cells.find((cell) => ["do", "pair", "group"].every((name) => cell.dataset[name] === focused.dataset[name]));
-  part("pairs").replaceChildren(...cells);
-  if (back) back.focus({ preventScroll: true });
-  const legend = part("legend");
-  legend.replaceChildren("how peaked (0 even, 1 one cell)", make("br"),
-    make("b", "", "change of “" + value.target + "” when cut"), ", as colour");
-}
-
-// One cell: the way into a tower, a pair to choose, or why there is none.
-function pairCell(query, key, strongestCut) {
-  const { map, head, value } = state;
-  const tower = query === key && towerOf(query);
-  if (tower) return towerCell(tower);
-  const found = mapOfPair(query, key);
-  const cell = make(found ? "button" : "span", found ? "fs-pair" : "");
-  if (!found) {
-    [cell.textContent, cell.title] = whyNoPair(query, key);
-    return cell;
-  }
-  cell.type = "button";
-  Object.assign(cell.dataset, { do: "pair", pair: found.pair });
-  const focus = focusOf(found, validHead(found, head)).toFixed(2);
-  const cut = found.cut === null ? "–" : signed(found.cut);
-  cell.append(focus, make("b", "", cut));
-  cell.style.setProperty("--p", (48 * Math.abs(found.cut ?? 0) / strongestCut).toFixed(0) + "%");
-  cell.setAttribute("aria-pressed", String(map.group === "fusion" && map.pair === found.pair));
-  cell.setAttribute("aria-label", NAME[query] + " reads " + NAME[key] + ", layer " + (found.layer + 1)
-    + ": how peaked " + focus + ", change of " + value.target + " when cut " + cut);
-  cell.title = cell.getAttribute("aria-label");
-  return cell;
-}
-
-// On the diagonal of the pairs: the way into a modality's own tower.
-function towerCell(group) {
-  const cell = make("button", "fs-pair fs-into", "tower");
-  cell.type = "button";
-  Object.assign(cell.dataset, { do: "group", group });
-  cell.setAttribute("aria-pressed", String(state.map.group === group));
-  cell.setAttribute("aria-label", "Inside the " + GROUPS[group].label.toLowerCase() + ": " + GROUPS[group].title);
-  cell.title = cell.getAttribute("aria-label");
-  return cell;
+function pairNodes(map) {
+  return [make("span", "fs-c-" + map.query, nameOf(map.query)), " ← ", make("span", "fs-c-" + map.key, nameOf(map.key))];
 }
 
 // One small picture per map and head; rows are maps, columns mean, max, a gap, then heads.
 function buildHeads() {
-  const maps = mapsOf(groupOf());
+  state.listed = state.map ? listedWith(state.map) : [];
+  const maps = state.listed;
   const box = part("heads");
   const heads = Math.max(0, ...maps.map((m) => m.heads));
+  const side = state.map && tokenSide(state.map);
   box.style.setProperty("--n", heads);
-  box.style.setProperty("--m", maps.length);
-  const nodes = [make("i"), make("span", "", "mean"), make("span", "", "max"), make("i")];
-  for (let h = 0; h < heads; h++) nodes.push(make("span", "", String(h + 1)));
+  box.classList.toggle("single", heads < 2);
+  part("sec-heads").style.setProperty("--m", maps.length * (side ? 2 : 1));
+  const nodes = [make("i"), make("span", "", heads > 1 ? "mean" : "")];
+  if (heads > 1) nodes.push(make("span", "", "max"), make("i"));
+  for (let h = 0; heads > 1 && h < heads; h++) nodes.push(make("span", "", String(h + 1)));
   for (const map of maps) {
-    const name = make("label");
-    name.dataset.map = map.index;
-    if (map.group === "fusion") {
-      name.append(map.layer + 1 + "  ", make("span", "fs-c-" + map.query, NAME[map.query]), " ← ",
-        make("span", "fs-c-" + map.key, NAME[map.key]));
-    } else name.append("layer " + (map.layer + 1));
-    nodes.push(name);
+    nodes.push(rowName(map));
     headsOf(map).forEach((head) => {
-      const thumb = make("button", "fs-thumb" + (map.key === "video" ? "" : " crisp"));
-      thumb.type = "button";
-      Object.assign(thumb.dataset, { do: "thumb", map: map.index, head });
-      thumb.setAttribute("aria-label", mapName(map) + ", " + headName(head));
-      thumb.append(make("canvas"));
-      nodes.push(thumb);
+      nodes.push(headThumb(map, head));
       if (head === "max") nodes.push(make("i"));
     });
     for (let h = map.heads; h < heads; h++) nodes.push(make("i"));
   }
   box.replaceChildren(...nodes);
+  buildTokens(side);
+  titleHeads();
 }
 
-// What one thumbnail shows: the mean over frames (rows x cols), or one column per span or word.
-function thumbGrid(map, head) {
-  const values = map.received[head];
-  if (map.key !== "video") return { values, rows: 1, cols: map.k };
+function rowName(map) {
+  const name = make("label");
+  name.dataset.map = map.index;
+  if (map.group === "fusion" && !crowded("fusion")) name.append(map.layer + 1 + "  ", ...pairNodes(map));
+  else name.append(layerName(map));
+  return name;
+}
+
+function headThumb(map, head) {
+  const thumb = make("button", "fs-thumb" + (map.key === "video" ? "" : " crisp"));
+  thumb.type = "button";
+  Object.assign(thumb.dataset, { do: "thumb", map: map.index, head });
+  thumb.setAttribute("aria-label", mapName(map) + (map.heads > 1 ? ", " + headName(head) : ""));
+  thumb.append(make("canvas"));
+  return thumb;
+}
+
+function titleHeads() {
+  const { map } = state;
+  if (!map) return;
+  const over = AVERAGE_OF[map.group] || "averaged over what reads";
+  const pair = crowded(map.group) ? [...pairNodes(map), ", "] : [];
+  part("heads-title").textContent = map.heads > 1 ? "Layer × head" : "Layer by layer";
+  part("heads-note").replaceChildren(...pair, over);
+}
+
+const AVERAGE_OF = { "video tower": "averaged over frames", "text tower": "averaged over words" };
+
+// Values over the cells of a stream, small: the mean over frames, or one column per cell.
+function smallGrid(mod, values) {
+  if (mod !== "video") return { mod, values, rows: 1, cols: values.length };
   const { rows, cols, times } = state.value.frames;
   const mean = new Float32Array(rows * cols);
   values.forEach((v, i) => { mean[i % mean.length] += v / times.length; });
-  return { values: mean, rows, cols };
+  return { mod, values: mean, rows, cols };
+}
+
+function drawSmall(canvas, { mod, values, rows, cols }, range) {
+  const [height, width] = mod === "video" ? [28, 42] : [1, cols];
+  sheet(heatImage(values, 0, rows, cols, height, width, range, true), canvas);
 }
 
 function paintHeads() {
   const { scale } = state;
-  const maps = mapsOf(groupOf());
   const grids = new Map();
-  for (const map of maps) {
+  for (const map of state.listed) {
     for (const head of headsOf(map)) {
-      grids.set(map.index + " " + head, { map, head, ...thumbGrid(map, head) });
+      grids.set(map.index + " " + head, { map, head, ...smallGrid(map.key, map.received[head]) });
     }
   }
-  for (const thumb of root.querySelectorAll(".fs-thumb")) {
+  for (const thumb of root.querySelectorAll(".fs-heads .fs-thumb")) {
     const grid = grids.get(thumb.dataset.map + " " + thumb.dataset.head);
     const peers = scale === "view" ? [grid] : [...grids.values()].filter((other) =>
       other.map.key === grid.map.key && alike(other.head, grid.head) && (scale === "all" || other.map.layer === grid.map.layer));
     const range = extent(peers.flatMap((peer) => extent(peer.values)));
     range[1] = Math.max(range[1], range[0] + 0.5 * grid.map.even);
-    const smooth = grid.map.key === "video";
-    const [height, width] = smooth ? [28, 42] : [1, grid.cols];
-    sheet(heatImage(grid.values, 0, grid.rows, grid.cols, height, width, range, true), thumb.firstChild);
+    drawSmall(thumb.firstChild, grid, range);
   }
+  paintTokens();
 }
 
 function markHeads() {
-  for (const thumb of root.querySelectorAll(".fs-thumb")) {
+  for (const thumb of root.querySelectorAll(".fs-heads .fs-thumb")) {
     const on = +thumb.dataset.map === state.map.index && thumb.dataset.head === String(state.head);
     thumb.setAttribute("aria-pressed", String(on));
   }
-  for (const name of root.querySelectorAll(".fs-heads > label")) {
+  for (const name of root.querySelectorAll(":is(.fs-heads, .fs-tokengrid) > label")) {
     name.classList.toggle("on", +name.dataset.map === state.map.index);
   }
+  markTokens();
 }

@@ -1,7 +1,10 @@
-// Where attention is looked at: in the fusion, where modalities read each other, or inside a tower.
+// Where attention is looked at: in the fusion, where streams read each other, in the decoder that
+// writes the caption, along the way through the bottleneck, or inside a tower (mod).
 
 const GROUPS = {
   fusion: { label: "Fusion", title: "how the modalities read each other" },
+  decoder: { label: "Caption decoder", title: "what each word of the caption read" },
+  route: { label: "Through the bottleneck", title: "what reached the picture or the sound from the other" },
   "video tower": { label: "Picture tower", mod: "video", title: "what each frame's summary reads in that frame" },
   "text tower": { label: "Text tower", mod: "text", title: "which words each word reads" },
 };
@@ -10,24 +13,49 @@ const mapsOf = (group) => state.maps.filter((m) => m.group === group);
 const groupOf = () => (state.map ? state.map.group : "fusion");
 const towerOf = (mod) => Object.keys(GROUPS).find((group) => GROUPS[group].mod === mod && mapsOf(group).length);
 
-// What a map is, in words: its layer and what reads what.
-function mapName(map) {
-  if (map.group === "fusion") return "layer " + (map.layer + 1) + ", " + NAME[map.query] + " reads " + NAME[map.key];
-  return GROUPS[map.group].label + ", layer " + (map.layer + 1);
+// The layers of a way through the bottleneck: where the bottleneck reads and where it is read, or
+// the first alone; none where it stands for all layers. They are in the name: "route.1>2.", "route.1.".
+function wayOf(map) {
+  const way = /[.]([0-9]+)(?:>([0-9]+))?[.]/.exec(map.name);
+  return way ? way.slice(1).flatMap((layer) => layer === undefined ? [] : [+layer + 1]) : [];
 }
 
-// The map to open a group on: where one was before; a tower, at its last layer.
+function layerName(map) {
+  if (map.group !== "route") return "layer " + (map.layer + 1);
+  const way = wayOf(map);
+  return way.length ? "layer " + way.join(" → ") : "all layers";
+}
+
+// What a map is, in words: its layer and what reads what.
+function mapName(map) {
+  if (GROUPS[map.group].mod) return GROUPS[map.group].label + ", " + layerName(map);
+  if (map.group === "route") return layerName(map) + ", " + nameOf(map.key) + " to " + nameOf(map.query);
+  return layerName(map) + ", " + nameOf(map.query) + " reads " + nameOf(map.key);
+}
+
+// The map to open a group on: where one was before; else the fusion's that mattered, the way
+// through all layers, or the last layer, best on the picture.
 function entryOf(group) {
   const found = mapsOf(group);
   if (found.includes(state.last[group])) return state.last[group];
-  return group === "fusion" ? firstMap(found) : found[found.length - 1];
+  if (group === "fusion") return firstMap(found);
+  if (group === "route") return found.find((m) => !wayOf(m).length) || found.find((m) => m.pair === "video<-audio") || found[0];
+  const last = found.filter((m) => m.layer === Math.max(...found.map((other) => other.layer)));
+  return last.find((m) => m.key === "video") || last[0];
 }
 
-// One button per group that the run has; a single group is no choice, unless it is a tower.
+// A map that paints the picture, the one that mattered most; the bottleneck's where there is one.
+function firstMap(maps) {
+  const weight = (m) => Math.abs(m.cut ?? 0);
+  const on = maps.filter((m) => m.key === "video").sort((a, b) => weight(b) - weight(a));
+  return on.find((m) => m.query === "bottleneck") || on[0] || maps[0] || null;
+}
+
+// One button per group that the run has; the fusion alone is no choice.
 function buildGroups() {
   const there = Object.keys(GROUPS).filter((group) => mapsOf(group).length);
   const box = part("groups");
-  box.hidden = !there.some((group) => GROUPS[group].mod);
+  box.hidden = there.length < 2 && !there.some((group) => GROUPS[group].mod);
   box.replaceChildren(...there.map((group) => {
     const button = make("button", "", GROUPS[group].label);
     button.type = "button";
@@ -41,16 +69,6 @@ function paintGroups() {
   for (const button of part("groups").children) {
     button.setAttribute("aria-pressed", String(button.dataset.group === groupOf()));
   }
-  const read = { fusion: "averaged over what reads", "video tower": "averaged over frames", "text tower": "averaged over words" };
-  part("heads-note").textContent = read[groupOf()];
   const lane = part("time-note");
   lane.replaceChildren("× even share", make("br"), state.map.own ? "strongest cell" : "bold: shown");
-}
-
-// The share that special tokens took of the chosen head, or on average.
-function unplacedNote(map, head) {
-  const shares = typeof head === "number" ? [map.unplaced[head]] : map.unplaced;
-  const share = shares.reduce((a, b) => a + b, 0) / shares.length;
-  return " Special tokens took " + Math.round(100 * share) + " % ("
-    + (typeof head === "number" ? headName(head) : "mean of heads") + ") and are left out; the rest is scaled to sum to 1.";
 }

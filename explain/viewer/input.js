@@ -2,10 +2,12 @@
 
 function choose(map, head = state.head) {
   if (!map) return;
-  const other = map.group !== groupOf();
-  state.map = map;
+  const chosen = { map, head: validHead(map, head) };
+  Object.assign(state, chosen);
+  if (state.before) Object.assign(state.before, chosen);
   state.last[map.group] = map;
-  state.head = validHead(map, head);
+  if (!GROUPS[map.group].mod) state.pairs = map.group;
+  const other = !state.listed.includes(map);
   if (other) buildHeads();
   touch("view", ...(other ? ["scale"] : []));
 }
@@ -25,20 +27,6 @@ function stepHead(by) {
   choose(state.map, heads[clamp(heads.indexOf(state.head) + by, 0, heads.length - 1)]);
 }
 
-// Pin a cell, or let go of it when it is the one pinned.
-function pinCell(pin) {
-  const same = state.pin && pin && ["mod", "from", "count"].every((part) => state.pin[part] === pin[part]);
-  state.pin = same ? null : pin;
-  touch("view");
-}
-
-function timeOf({ mod, from, count }) {
-  const { frames, sound, words } = state.value;
-  if (mod === "video") return frames.times[Math.floor(from / cellsPerFrame())];
-  if (mod === "audio") return (sound.edges[from] + sound.edges[from + count]) / 2;
-  return words[from].start;
-}
-
 const ACTIONS = {
   play: () => play(!state.playing),
   unpin: () => pinCell(null),
@@ -47,6 +35,14 @@ const ACTIONS = {
   frame: ({ frame }) => seek(state.value.frames.times[+frame]),
   pair: ({ pair }) => choose(mapOfPair(...pair.split("<-"))),
   thumb: ({ map, head }) => choose(state.maps[+map], HEAD_MODES.includes(head) ? head : +head),
+  token: (chip) => {
+    const pin = pinOf({ dataset: chip });
+    const held = same(state.pin, pin) && state.map.index === +chip.map;
+    choose(state.maps[+chip.map]);
+    if (held || !same(state.pin, pin)) pinCell(pin);
+    if (state.pin) seekHottest();
+  },
+  slot: (chip) => pinChip(pinOf({ dataset: chip })),
   word: ({ word }) => {
     pinCell({ mod: "text", from: +word, count: 1 });
     if (state.value.words[+word].start !== null) seek(state.value.words[+word].start);
@@ -76,11 +72,17 @@ element.addEventListener("keydown", (event) => {
   const scrolls = target.matches(".fs-mx, .fs-words, .fs-heads, .fs-tiles")
     && (target.scrollHeight > target.clientHeight || target.scrollWidth > target.clientWidth);
   const slider = target.matches("input[type=range]");
+  const chipKeys = { ArrowLeft: -1, ArrowRight: 1 };
   const keys = {
     ArrowLeft: () => stepLayer(-1), ArrowRight: () => stepLayer(1),
     ArrowUp: () => stepHead(-1), ArrowDown: () => stepHead(1),
   };
   if (typing) return;
+  if (target.matches(".fs-slot") && chipKeys[key]) {
+    event.preventDefault();
+    stepChip(target, chipKeys[key]);
+    return;
+  }
   if (key === "Escape") pinCell(null);
   else if (key === " " && !target.matches("button")) { event.preventDefault(); play(!state.playing); }
   else if (keys[key] && state.map && !slider && !scrolls) { event.preventDefault(); keys[key](); }

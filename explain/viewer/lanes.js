@@ -20,6 +20,7 @@ function alongTime(mod, values, own) {
     return frames.times.map((t, f) => [t, values.subarray(f * n, (f + 1) * n).reduce((a, b) => a + b, 0) / n]);
   }
   if (mod === "audio") return Array.from(values, (v, i) => [(sound.edges[i] + sound.edges[i + 1]) / 2, v]);
+  if (mod !== "text") return [];
   return words.flatMap((w, i) => w.start === null ? [] : [[(w.start + (w.end ?? w.start)) / 2, values[i]]]);
 }
 
@@ -38,8 +39,21 @@ function thumbBox(span, width, height) {
   return { slot, x: slot.x + (slot.w - w) / 2, y: (slot.h - h) / 2, w, h };
 }
 
+// The frames that have room for a thumbnail: all, or the middle one of every few.
+function thumbs(area) {
+  const { frames } = state.value;
+  const spans = frameSpans();
+  const least = 0.66 * (area.height - BAR - 2) * (frames.width / frames.height);
+  const every = Math.max(1, Math.round(least / (area.width / spans.length)));
+  const firsts = spans.flatMap((_, i) => i % every ? [] : [i]);
+  return firsts.map((i) => {
+    const last = Math.min(i + every, spans.length) - 1;
+    return { i: Math.floor((i + last) / 2), span: [spans[i][0], spans[last][1]] };
+  });
+}
+
 function eachThumb(area, draw) {
-  frameSpans().forEach((span, i) => {
+  thumbs(area).forEach(({ i, span }) => {
     const box = thumbBox(span, area.width, area.height);
     area.pen.save();
     area.pen.beginPath();
@@ -62,23 +76,24 @@ function layFrames() {
 }
 
 function paintFrames() {
-  const { value, painted, pin, theme } = state;
+  const { value, pin, theme } = state;
   const area = fit(part("frames .fs-over"));
   if (!area || !value.frames) return;
-  const shown = painted && painted.mod === "video" ? alongTime("video", painted.values, state.map.own).map((p) => p[1]) : null;
+  const painting = paintingOn("video");
+  const shown = painting ? alongTime("video", painting.values, painting.map.own).map((p) => p[1]) : null;
   const most = shown && Math.max(...shown);
   const pinned = pin && pin.mod === "video" ? Math.floor(pin.from / cellsPerFrame()) : -1;
-  eachThumb(area, ({ slot, x, y, w, h }, i) => {
-    if (shown) {
+  if (shown) {
+    eachThumb(area, ({ x, y, w, h }, i) => {
       area.pen.globalAlpha = state.veil;
       area.pen.drawImage(frameHeat(i), x, y, w, h);
       area.pen.globalAlpha = 1;
-    }
-    if (i === pinned) outline(area.pen, slot.x, 0, slot.w, slot.h);
-  });
-  if (!shown) return;
+    });
+  }
   frameSpans().forEach((span, i) => {
     const [x0, x1] = span.map((t) => timeToX(t, area.width));
+    if (i === pinned) outline(area.pen, x0, 0, Math.max(8, x1 - x0), area.height - BAR - 2);
+    if (!shown) return;
     const tall = Math.max(1, (shown[i] / (most || 1)) * BAR);
     area.pen.fillStyle = theme.video;
     area.pen.fillRect(x0 + 1, area.height - tall, Math.max(1, x1 - x0 - 2), tall);
@@ -97,14 +112,15 @@ function laySound() {
 }
 
 function paintSound() {
-  const { value, painted, pin } = state;
+  const { value, pin } = state;
+  const painting = paintingOn("audio");
   const area = fit(part("sound .fs-over"));
   if (!area || !value.sound) return;
   const { pen, width, height } = area;
   const box = (i, n = 1) => [value.sound.edges[i], value.sound.edges[i + n]].map((t) => timeToX(t, width));
-  if (painted && painted.mod === "audio") {
-    painted.values.forEach((v, i) => {
-      const t = level(v, state.range);
+  if (painting) {
+    painting.values.forEach((v, i) => {
+      const t = level(v, painting.range);
       const [x0, x1] = box(i);
       pen.fillStyle = css(t, state.veil * veil(t));
       pen.fillRect(x0, 0, x1 - x0, height);
@@ -119,11 +135,11 @@ function paintSound() {
 }
 
 // Attention received over time, against an even share: a faint area for each modality that is
-// read (mean of its maps), a bold line for what is painted.
+// read (mean of its maps), a line for what is painted, bold for the chosen pair.
 function curves() {
-  const { map, head, painted } = state;
+  const { head, paintings } = state;
   const maps = mapsOf(groupOf());
-  const areas = Object.keys(NAME).flatMap((mod) => {
+  const areas = MODS.flatMap((mod) => {
     const readers = maps.filter((m) => m.key === mod);
     if (!readers.length) return [];
     const lines = readers.map((m) =>
@@ -131,19 +147,20 @@ function curves() {
     const mean = lines[0].map(([t], i) => [t, lines.reduce((sum, line) => sum + line[i][1], 0) / lines.length]);
     return mean.length ? [{ mod, points: mean }] : [];
   });
-  const bold = map && alongTime(painted.mod, painted.values, map.own).map(([t, v]) => [t, v / map.even]);
-  return { areas, bold: bold && bold.length ? { mod: painted.mod, points: bold } : null };
+  const lines = paintings.map(({ map, mod, values, even }, i) => ({ mod, thick: i ? 1.5 : 2.5,
+    points: alongTime(mod, values, map.own).map(([t, v]) => [t, v / even]) }));
+  return { areas, lines: lines.filter(({ points }) => points.length) };
 }
 
 function paintTime() {
   const area = fit(part("time .fs-over"));
-  const { areas, bold } = state.map ? curves() : { areas: [], bold: null };
-  const nothing = !areas.length && !bold;
+  const { areas, lines } = curves();
+  const nothing = !areas.length && !lines.length;
   part("time .fs-none").classList.toggle("on", nothing);
   if (!area || nothing) return;
   const { pen, width, height } = area;
   const { theme } = state;
-  const most = Math.max(1.6, ...[...areas, ...(bold ? [bold] : [])].flatMap((c) => c.points.map((p) => p[1])));
+  const most = Math.max(1.6, ...[...areas, ...lines].flatMap((c) => c.points.map((p) => p[1])));
   const y = (v) => height - 2 - (v / most) * (height - 10);
   const trace = (points) => {
     pen.beginPath();
@@ -177,10 +194,10 @@ function paintTime() {
     label(pen, v + "×", 4, Math.max(9, y(v) - 3));
   }
   pen.setLineDash([]);
-  if (bold) {
-    trace(bold.points);
-    pen.strokeStyle = theme[bold.mod];
-    pen.lineWidth = 2.5;
+  for (const { mod, thick, points } of lines) {
+    trace(points);
+    pen.strokeStyle = theme[mod];
+    pen.lineWidth = thick;
     pen.stroke();
   }
 }

@@ -1,7 +1,10 @@
 // The query x key matrix: rows read columns. It is drawn for the part that is scrolled to, so that
 // any size stays legible.
 
-const LEAST = { video: [14, 18], audio: [5, 5], text: [15, 15] }; // smallest row and column, px
+const LEAST = { video: [14, 9], audio: [5, 5] }; // smallest row and column, px
+const leastOf = (mod) => LEAST[mod] || [15, 15];
+const SIDES = { video: "frames", audio: "sound", text: "words" };
+const sideName = (mod) => mod === "text" && heard() ? nameOf(mod) : SIDES[mod] || NAME[mod];
 const MX = { left: 76, right: 2, top: 2 }; // left is narrower where the rows are seconds
 let matrix = null; // gathered values, and where they lie on the screen
 
@@ -17,26 +20,26 @@ function layMatrix() {
   }
   if (!box.clientWidth) return;
   const cells = gathered(map, head, value.frames ? cellsPerFrame() : 1);
-  MX.left = map.query === "text" ? 80 : 46;
+  MX.left = chipsOf(map.query).some(({ text }) => text.length > 4) ? 80 : 46;
   const across = box.clientWidth - MX.left - MX.right;
-  const cw = Math.max(LEAST[map.key][1], across / cells.cols);
-  const upright = map.key === "text" && cw < 46;
+  const cw = Math.max(leastOf(map.key)[1], across / cells.cols);
+  const upright = cw < 46 && chipsOf(map.key).some(({ text }) => text.length > 4);
   const bottom = upright ? 62 : 20;
-  const ch = clamp(210 / cells.rows, LEAST[map.query][0], 34);
+  const ch = clamp(210 / cells.rows, leastOf(map.query)[0], 34);
   const height = Math.min(MX.top + cells.rows * ch + bottom, 308);
   matrix = { ...cells, map, cw, ch, bottom, upright, height, range: extent(cells.values) };
   const size = part("mx-size");
   size.style.width = Math.max(box.clientWidth, Math.floor(MX.left + cells.cols * cw + MX.right)) + "px";
   size.style.height = MX.top + cells.rows * ch + bottom + "px";
   box.style.height = height + (size.offsetWidth > box.clientWidth ? 12 : 0) + "px";
-  const rows = { video: "frames", audio: "sound", text: "words" };
-  part("mx-title").replaceChildren(make("span", "fs-c-" + map.query, rows[map.query]), " × ",
-    make("span", "fs-c-" + map.key, rows[map.key]), make("small", "", "  rows read columns"));
+  part("mx-title").replaceChildren(make("span", "fs-c-" + map.query, sideName(map.query)), " × ",
+    make("span", "fs-c-" + map.key, sideName(map.key)),
+    make("small", "", map.group === "route" ? "  columns reach rows" : "  rows read columns"));
   part("mx-note").textContent = figure(matrix.range[0]) + " … " + figure(matrix.range[1])
     + (map.key === "video" ? ", summed over the cells of a frame" : "")
     + (map.query === "video" ? ", mean over the cells of a frame" : "")
-    + (map.key === "text" ? "" : "; columns in seconds") + ". Click pins the row and seeks."
-    + (map.group === "fusion" ? "" : unplacedNote(map, head));
+    + (isChips(map.key) ? "" : "; columns in seconds") + ". Click pins the row and seeks."
+    + (GROUPS[map.group].mod ? unplacedNote(map, head) : "");
   paintMatrix();
 }
 
@@ -72,7 +75,7 @@ function paintMatrix() {
     pen.textAlign = "right";
     pen.fillText(shorten(pen, text, MX.left - 12), MX.left - 7, at);
   });
-  labels(map.key, cols, cw, sx, MX.left, width, map.key === "text" ? 12 : 27, (text, at) => {
+  labels(map.key, cols, cw, sx, MX.left, width, isChips(map.key) ? 12 : 27, (text, at) => {
     pen.textAlign = "center";
     if (matrix.upright) {
       pen.save();
@@ -90,13 +93,13 @@ function paintMatrix() {
 
 // Every label that has room: words in full, seconds at least `room` px apart.
 function labels(mod, count, size, scroll, from, to, room, draw) {
-  const { frames, sound, words } = state.value;
+  const { frames, sound } = state.value;
   const unit = room > 20 ? "" : " s"; // columns have no room for it
   const every = Math.max(1, Math.ceil(room / size));
   for (let i = 0; i < count; i += every) {
     const at = from + (i + 0.5) * size - scroll;
     if (at < from + 2 || at > to - 2) continue;
-    if (mod === "text") draw(words[i].text, at);
+    if (isChips(mod)) draw(chipsOf(mod)[i].text, at);
     else if (mod === "video") draw(frames.times[i].toFixed(1) + unit, at);
     else draw(((sound.edges[i] + sound.edges[i + 1]) / 2).toFixed(1) + unit, at);
   }

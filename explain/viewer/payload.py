@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core_models.clip import MODALITIES, Clip, Stream
+from core_models.clip import Clip, Stream
 from core_models.layout import FrameGrid, SlotGrid, TimeGrid
 from explain.analysis import Analysis
 from explain.maps import AttentionMap, maps
 from explain.spectrogram import log_mel
 
 STRIP_HEIGHT = 180
-CLASSES: dict[Stream, list[str]] = {
-    "video-cls": ["picture’s class token"],
-    "audio-cls": ["sound’s class token"],
+CLASSES: dict[Stream, str] = {
+    "video-cls": "picture’s class token",
+    "audio-cls": "sound’s class token",
 }
 
 
@@ -60,7 +60,7 @@ def payload(analysis: Analysis, run: str, video_start: float = 0.0) -> Payload:
         "slots": slots(analysis),
         "streams": {
             m: {"there": m in analysis.inputs.values, "on": m in analysis.present}
-            for m in MODALITIES
+            for m in analysis.model.modalities
         },
         "maps": described,
         "target": analysis.answer if analysis.caption is None else "the caption",
@@ -79,8 +79,9 @@ def slots(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
     out: dict[str, list[dict[str, Any]]] = {}
     for stream, grid in analysis.layout.items():
         if isinstance(grid, SlotGrid):
-            names = [f"B{i + 1}" for i in range(grid.size)]
-            out[stream] = [{"text": n} for n in CLASSES.get(stream, names)]
+            owner = CLASSES.get(stream)
+            names = [f"B{i + 1}" if owner is None else owner for i in range(grid.size)]
+            out[stream] = [{"text": name} for name in names]
     if analysis.caption is not None:
         words = analysis.caption.words
         out["caption"] = [{"text": w.text, "probability": w.probability} for w in words]

@@ -75,7 +75,7 @@ function hint(event) {
 }
 
 function hintText(event, zone) {
-  const { value, painted, map } = state;
+  const { value } = state;
   const name = zone.dataset.zone;
   if (name === "matrix") {
     const cell = matrixCell(event);
@@ -86,17 +86,20 @@ function hintText(event, zone) {
   if (name === "frames" && value.frames) {
     const [n, frame] = [cellsPerFrame(), frameAt(laneTime(event, zone))];
     const said = capital(cellName(value, { mod: "video", from: frame * n, count: n }));
-    if (painted.mod !== "video") return said;
-    if (map.own) return said + ": strongest cell " + share(strongest(painted.values, frame)[0], map.even);
-    const sum = painted.values.subarray(frame * n, (frame + 1) * n).reduce((a, b) => a + b, 0);
-    const whole = painted.mod === map.key; // its share of what is read; else how much it reads
+    const shown = paintingOn("video");
+    if (!shown) return said;
+    if (shown.map.own) return said + ": strongest cell " + share(strongest(shown.values, frame)[0], shown.even);
+    const sum = shown.values.subarray(frame * n, (frame + 1) * n).reduce((a, b) => a + b, 0);
+    const whole = pinSide(shown.map, state.pin) !== "key"; // its share of what is read; else how much it reads
     return said + ": " + figure(whole ? sum : sum / n) + (whole ? " in all its cells" : ", mean of its cells");
   }
   let pin = null;
-  if (zone.matches(".fs-word")) pin = { mod: "text", from: +zone.dataset.word, count: 1 };
+  if (zone.matches(".fs-word")) pin = pinOf(zone);
   else if (name === "picture") pin = patchAt(event, zone);
   else if (name === "sound" && value.sound) pin = spanAt(laneTime(event, zone));
   if (!pin) return "";
-  const number = painted.mod === pin.mod ? ": " + share(painted.values[pin.from], map.even) : "";
-  return capital(cellName(value, pin)) + number;
+  const shown = paintingOn(pin.mod);
+  const { probability } = isSlot(pin.mod) ? chipsOf(pin.mod)[pin.from] : {};
+  return capital(cellName(value, pin)) + (probability === undefined ? "" : ", probability " + probability.toFixed(2))
+    + (shown ? ": " + share(shown.values[pin.from], shown.even) : "");
 }

@@ -6,8 +6,9 @@ const video = part("video");
 
 const state = {
   value: null, maps: [], strip: null, sound: null, file: false, // meta, maps, pictures, a clip to play
-  map: null, head: "mean", pin: null, scale: "view", last: {}, // the choice, and the last per group
-  painted: null, range: [0, 1], // what follows from it
+  map: null, head: "mean", pin: null, scale: "view", // the choice
+  last: {}, pairs: "fusion", listed: [], before: null, // last map per group; pairs and rows on show
+  painted: null, paintings: [], range: [0, 1], // what follows: the chosen map's first
   time: 0, playing: false, veil: 0.8, theme: {}, // the stage
 };
 
@@ -25,7 +26,7 @@ function fit(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
 
 function readTheme() {
   const style = getComputedStyle(root);
-  for (const name of ["card", "mute", "line", "video", "audio", "text"]) {
+  for (const name of ["card", "mute", "line", ...MODS]) {
     state.theme[name] = style.getPropertyValue("--" + name).trim();
   }
   state.theme.font = style.fontFamily;
@@ -81,7 +82,7 @@ function drawStill() {
 
 // The attention of the nearest frame, over the picture.
 function paintStage() {
-  const { value, painted, pin } = state;
+  const { value, pin } = state;
   if (!value.frames) return;
   const canvas = part("heat");
   const box = { width: parseFloat(canvas.style.width), height: parseFloat(canvas.style.height) };
@@ -89,7 +90,7 @@ function paintStage() {
   if (!area) return;
   const { rows, cols } = value.frames;
   const frame = frameAt(state.time);
-  if (painted && painted.mod === "video") {
+  if (paintingOn("video")) {
     area.pen.globalAlpha = state.veil;
     area.pen.imageSmoothingQuality = "high";
     area.pen.drawImage(frameHeat(frame), 0, 0, box.width, box.height);
@@ -116,8 +117,8 @@ const heats = [];
 function frameHeat(frame) {
   if (!heats[frame]) {
     const { rows, cols } = state.value.frames;
-    heats[frame] = sheet(heatImage(state.painted.values, frame * rows * cols, rows, cols,
-      8 * rows, 8 * cols, state.range, false));
+    const { values, range } = paintingOn("video");
+    heats[frame] = sheet(heatImage(values, frame * rows * cols, rows, cols, 8 * rows, 8 * cols, range, false));
   }
   return heats[frame];
 }

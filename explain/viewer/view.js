@@ -1,13 +1,17 @@
 // The line of words, the controls and the colour bar: what is painted, and how far it reaches.
 function paintView() {
-  const { value, map, head, pin, range } = state;
+  const { value, map, head, pin, range, paintings } = state;
   const sentence = part("sentence");
-  const what = map.group === "fusion"
-    ? [make("b", "fs-c-" + map.query, capital(NAME[map.query])), " ← ", make("b", "fs-c-" + map.key, NAME[map.key])]
-    : [make("b", "fs-c-" + map.key, GROUPS[map.group].label)];
-  sentence.replaceChildren(...what, ", layer " + (map.layer + 1) + ", " + headName(head) + ": ",
+  const what = GROUPS[map.group].mod
+    ? [make("b", "fs-c-" + map.key, GROUPS[map.group].label)]
+    : [make("b", "fs-c-" + map.query, capital(nameOf(map.query))), " ← ", make("b", "fs-c-" + map.key, nameOf(map.key))];
+  if (map.group === "route") what.push(" through the bottleneck");
+  sentence.replaceChildren(...what, ", " + layerName(map) + (map.heads > 1 ? ", " + headName(head) : "") + ": ",
     clause(value, map, pin));
-  part("unpin").hidden = !pin;
+  part("unpin").hidden = !(state.before || state).pin;
+  const aside = remark(map, head, pin, paintings);
+  part("remark").hidden = !aside;
+  part("remark").textContent = aside;
   part("warning").hidden = !map.warning;
   part("warning").textContent = map.warning;
 
@@ -16,9 +20,10 @@ function paintView() {
   slider.max = layers.length;
   slider.value = layers.indexOf(map.layer) + 1;
   slider.disabled = layers.length < 2;
-  slider.setAttribute("aria-valuetext",
-    mapName(map));
-  part("layer-out").textContent = map.layer + 1 + " of " + (1 + layers[layers.length - 1]);
+  slider.setAttribute("aria-valuetext", mapName(map));
+  part("layer-out").textContent = map.group === "route" ? layerName(map).replace("layer ", "")
+    : map.layer + 1 + " of " + (1 + layers[layers.length - 1]);
+  for (const node of [part("head").parentNode, part("modes")]) node.hidden = map.heads < 2;
   const one = typeof head === "number";
   part("head").max = map.heads;
   if (one) part("head").value = head + 1;
@@ -28,7 +33,7 @@ function paintView() {
     button.setAttribute("aria-pressed", String(button.dataset.mode === (one ? "one" : head)));
   }
 
-  const { even } = map;
+  const { even } = state.painted;
   part("lo").textContent = figure(range[0]);
   part("hi").textContent = figure(range[1]);
   part("even-t").textContent = "uniform would be 1/" + Math.round(1 / even) + " = " + figure(even);
@@ -41,8 +46,8 @@ function paintView() {
     area.pen.fillRect(x, 0, 1.5, area.height);
   }
   const badge = part("badge");
-  badge.hidden = state.painted.mod === "video" || !value.frames;
-  badge.textContent = "painted on the " + (state.painted.mod === "audio" ? "sound" : "words");
+  badge.hidden = Boolean(paintingOn("video")) || !value.frames;
+  badge.textContent = "painted on " + subjectOf(state.painted.mod);
 }
 
 const layersOf = () => [...new Set(mapsOf(groupOf()).map((m) => m.layer))].sort((a, b) => a - b);

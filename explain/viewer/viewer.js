@@ -19,6 +19,7 @@ function flush() {
   if (now.has("size")) {
     readTheme();
     layStage();
+    placeLanes();
     layFrames();
     laySound();
     layAxis();
@@ -30,7 +31,7 @@ function flush() {
     paintFrames();
     paintSound();
     paintTime();
-    paintWords();
+    paintChips();
   }
   markTiles();
   drawStill();
@@ -43,8 +44,10 @@ function flush() {
 // All that follows from the map, head and pin chosen.
 function paintChoice(heads) {
   heats.length = 0;
-  state.painted = paintedOf(state.map, state.head, state.pin);
-  state.range = rangeOf(state, state.painted);
+  state.paintings = paintingsOf(state.map, state.head, state.pin)
+    .map((painting) => ({ ...painting, range: rangeOf(state, painting) }));
+  state.painted = state.paintings[0];
+  state.range = state.painted.range;
   paintGroups();
   paintPairs();
   paintView();
@@ -55,16 +58,18 @@ function paintChoice(heads) {
 
 // What tests and neighbours may read.
 function publish(cost) {
-  const { value, map, head, painted, range, veil: opacity, pin } = state;
+  const { value, map, head, paintings, veil: opacity, pin, before } = state;
   const shown = { cost: cost.toFixed(1), time: state.time.toFixed(2) };
-  shown.pin = pin ? pin.mod + ":" + pin.from : "";
+  const said = (held) => held ? held.mod + ":" + held.from : "";
+  Object.assign(shown, { pin: said((before || state).pin), preview: before ? said(pin) : "" });
   if (map) {
-    const at = painted.mod === "video" ? frameAt(state.time) : -1;
-    const sum = checksum(painted.values, range, [at, opacity]);
-    Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair, painted: sum });
+    const at = paintingOn("video") ? frameAt(state.time) : -1;
+    const sum = paintings.map(({ values, range }) => checksum(values, range, [at, opacity])).join("-");
+    const lanes = paintings.map(({ mod }) => mod).join(" ");
+    Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair, painted: sum, lanes });
   }
   for (const node of [element, root]) {
-    for (const name of ["group", "layer", "head", "pair", "painted"]) delete node.dataset[name];
+    for (const name of ["group", "layer", "head", "pair", "painted", "lanes"]) delete node.dataset[name];
     Object.assign(node.dataset, shown, { ready: value.id });
   }
 }
@@ -83,14 +88,9 @@ async function load() {
   if (turn !== arriving) return;
   const maps = bytes ? readMaps(meta, bytes) : [];
   play(false);
-  Object.assign(state, { value: meta, maps, last: {}, map: null, pin: null, painted: null,
-    time: meta.start, strip, sound, file: Boolean(value.video) });
-  state.map = entryOf(Object.keys(GROUPS).find((group) => mapsOf(group).length)) || null;
-  if (state.map) {
-    state.last[state.map.group] = state.map;
-    state.head = validHead(state.map, state.head);
-  }
-  state.time = firstTime();
+  Object.assign(state, { value: meta, maps, last: {}, pairs: "fusion", map: null, pin: null, before: null,
+    painted: null, paintings: [], time: meta.start, strip, sound, file: Boolean(value.video) });
+  begin();
   if (value.video) video.src = value.video.url;
   else video.removeAttribute("src");
   video.load();
@@ -99,8 +99,9 @@ async function load() {
   part("heat").hidden = !meta.frames;
   for (const canvas of root.querySelectorAll(".fs-lane canvas")) canvas.width = 0;
   part("scrub").max = meta.duration;
-  explainGaps();
   buildWords();
+  buildSlots();
+  explainGaps();
   buildGroups();
   buildHeads();
   buildTiles();
@@ -112,38 +113,39 @@ async function load() {
 // What is not there, and why.
 function explainGaps() {
   const { value: meta, maps, strip, sound } = state;
-  const fused = mapsOf("fusion").length > 0;
+  const fused = maps.some((m) => !GROUPS[m.group].mod);
   part("why").hidden = fused;
   part("why").textContent = fused ? ""
     : meta.maps.length && !maps.length ? "The attention of this run could not be loaded; please analyse again." : whyBare(meta);
   note("frames", "video", meta.frames && strip, "no picture in this clip");
   note("sound", "audio", sound, "no sound in this clip");
-  note("words", "text", meta.words.length, "no words were given");
+  note("words", "text", meta.words.length, heard() ? "no sound was put into words" : "no words were given");
   part("time .fs-none").textContent = maps.length ? "the words have no times" : "nothing was read";
 }
 
-// Open on a map that paints the picture, the one that mattered most.
-function firstMap(maps) {
-  const weight = (m) => Math.abs(m.cut ?? 0);
-  return maps.filter((m) => m.key === "video").sort((a, b) => weight(b) - weight(a))[0] || maps[0] || null;
+// Open a caption on what its first telling word read, all else on its first group; at the frame
+// with the strongest cell of that painting, else at the start.
+function begin() {
+  const groups = Object.keys(GROUPS).filter((group) => mapsOf(group).length);
+  const told = heard() && groups.includes("decoder");
+  const map = entryOf(told ? "decoder" : groups[0]);
+  if (!map) return;
+  choose(map);
+  if (told) state.pin = { mod: "caption", from: firstContentWord(), count: 1 };
+  const frame = hottestFrame();
+  if (frame !== null) state.time = clamp(state.value.frames.times[frame], state.value.start, endTime());
 }
 
-// Open at the frame with the strongest cell of the first painting, else at the start.
-function firstTime() {
-  const { map, head, value } = state;
-  if (!map || map.key !== "video") return value.start;
-  const { times, rows, cols } = value.frames;
-  const cells = map.received[head];
-  const peak = cells.indexOf(cells.reduce((a, b) => Math.max(a, b)));
-  return clamp(times[Math.floor(peak / (rows * cols))], value.start, endTime());
-}
-
+// A lane says why it is empty; one that the model has no use for is left out.
 function note(lane, mod, shown, missing) {
   const words = part(lane + " .fs-none");
-  const { there, on } = state.value.streams[mod];
+  const { there, on } = state.value.streams[mod] || { there: false, on: false };
+  const unused = !state.value.streams[mod];
+  for (const node of [part(lane), part(lane + "-name")]) node.hidden = unused && !shown;
   words.textContent = there && !on ? "switched off for this run" : missing;
   words.classList.toggle("on", !shown);
-  root.querySelector(".fs-name.fs-c-" + mod + " small").textContent = shown && there && !on ? "off" : "";
+  const aside = unused ? (mod === "audio" && heard() ? "read as words" : "not used") : shown && there && !on ? "off" : "";
+  part(lane + "-name small").textContent = aside;
 }
 
 function empty() {
@@ -171,5 +173,3 @@ function imageOf(file) {
     image.src = file.url;
   });
 }
-
-const validHead = (map, head) => typeof head === "number" && head >= map.heads ? "mean" : head;

@@ -1,0 +1,72 @@
+// The flow through single tokens: one small picture per layer and bottleneck token or caption word.
+
+// On which side of a map the tokens stand: those that read, else the bottleneck that is read.
+function tokenSide(map) {
+  if (isSlot(map.query) && map.q > 1) return "query";
+  return isSlot(map.key) && map.k > 1 ? "key" : null;
+}
+
+const otherSide = (side) => (side === "query" ? "key" : "query");
+
+// What stands side by side in a row: the pair's map, and of the bottleneck the one with the other
+// modality in that layer.
+function besides(map, side) {
+  const found = mapsOf(map.group).filter((m) => m.layer === map.layer && m[side] === map[side] && MODS.includes(m[otherSide(side)]));
+  return map[side] === "bottleneck" && found.includes(map) ? found : [map];
+}
+
+function buildTokens(side) {
+  const box = part("tokengrid");
+  part("tokenbox").hidden = !side;
+  box.replaceChildren();
+  if (!side) return;
+  const mod = state.map[side];
+  const chips = chipsOf(mod);
+  const rows = state.listed.map((map) => besides(map, side));
+  const [first, ...more] = rows[0].map(() => chips.map((chip) => make("span", "fs-c-" + mod, chip.text)));
+  box.append(make("i"), ...first, ...more.flatMap((names) => [make("i"), ...names]));
+  rows.forEach((maps, i) => {
+    box.append(rowName(state.listed[i]));
+    maps.forEach((map, at) => box.append(...(at ? [make("i")] : []), ...chips.map((_, cell) => tokenThumb(map, side, cell))));
+  });
+  box.style.setProperty("--n", chips.length);
+  box.classList.toggle("double", more.length > 0);
+  titleTokens(mod, side, rows[0].map((map) => map[otherSide(side)]));
+}
+
+function titleTokens(mod, side, others) {
+  part("token-title").textContent = mod === "caption" ? "Layer × word" : "Layer × token";
+  const places = others.length > 1 ? ["left ", ", right "] : [""];
+  const names = others.flatMap((other, i) => [places[i], make("span", "fs-c-" + other, nameOf(other))]);
+  part("token-note").replaceChildren(side === "query" ? "what each read: " : "what read each: ", ...names, "; mean of heads");
+}
+
+function tokenThumb(map, side, cell) {
+  const shown = map[otherSide(side)];
+  const thumb = make("button", "fs-thumb" + (shown === "video" ? "" : " crisp"));
+  const pin = { mod: map[side], from: cell, count: 1 };
+  thumb.type = "button";
+  Object.assign(thumb.dataset, { do: "token", map: map.index, stream: map[side], cell });
+  thumb.setAttribute("aria-label", capital(layerName(map)) + ": "
+    + (side === "query" ? "what " + cellName(state.value, pin) + " read of " + nameOf(shown)
+      : "how " + nameOf(shown) + " read " + cellName(state.value, pin)));
+  thumb.append(make("canvas"));
+  return thumb;
+}
+
+function paintTokens() {
+  for (const thumb of root.querySelectorAll(".fs-tokengrid .fs-thumb")) {
+    const map = state.maps[+thumb.dataset.map];
+    const { mod, values } = paintedOf(map, "mean", pinOf(thumb));
+    const range = extent(values);
+    range[1] = Math.max(range[1], range[0] + 0.5 * map.even);
+    drawSmall(thumb.firstChild, smallGrid(mod, values), range);
+  }
+}
+
+function markTokens() {
+  for (const thumb of root.querySelectorAll(".fs-tokengrid .fs-thumb")) {
+    const on = +thumb.dataset.map === state.map.index && same(state.pin, pinOf(thumb));
+    thumb.setAttribute("aria-pressed", String(on));
+  }
+}
