@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
+from core_models.interface import Model
 from core_models.registry import MODELS, load
 from explain.analysis import Analysis, analyse
 from explain.viewer.standalone import page
@@ -64,15 +65,21 @@ def clip() -> Clip:
 
 
 @pytest.fixture(scope="session", params=[info.name for info in MODELS])
-def model(request: pytest.FixtureRequest) -> CAAM:
-    loaded = load(request.param, torch.device("cpu"))
+def model(request: pytest.FixtureRequest) -> Model:
+    """Every shipped model."""
+    return load(request.param, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def caam() -> CAAM:
+    loaded = load("caam-msrvtt", torch.device("cpu"))
     assert isinstance(loaded, CAAM)
     return loaded
 
 
 @pytest.fixture(scope="session")
-def analysis(model: CAAM, clip: Clip) -> Analysis:
-    return analyse(model, clip)
+def analysis(caam: CAAM, clip: Clip) -> Analysis:
+    return analyse(caam, clip)
 
 
 @pytest.fixture(scope="session")

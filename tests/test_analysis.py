@@ -63,14 +63,14 @@ def test_nothing_left_is_a_sentence(analysis: Analysis) -> None:
         toggle(analysis, [])
 
 
-def test_what_was_missing_is_said(model: CAAM, clip: Clip) -> None:
-    mute = analyse(model, replace(clip, words=(), text_source="none"), ["video"])
+def test_what_was_missing_is_said(caam: CAAM, clip: Clip) -> None:
+    mute = analyse(caam, replace(clip, words=(), text_source="none"), ["video"])
     said = " ".join(mute.notices)
     assert "No text was given" in said and "The sound is switched off" in said
 
 
-def test_silence_is_taken_as_missing(model: CAAM, clip: Clip) -> None:
-    silent = analyse(model, replace(clip, waveform=0 * clip.waveform))
+def test_silence_is_taken_as_missing(caam: CAAM, clip: Clip) -> None:
+    silent = analyse(caam, replace(clip, waveform=0 * clip.waveform))
     assert silent.present == ("video", "text")
     assert any("silent" in notice for notice in silent.notices)
 

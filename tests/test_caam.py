@@ -148,21 +148,21 @@ def test_save_and_load_are_identical(small: CAAM, tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_long_sound_is_averaged_onto_few_tokens(model: CAAM) -> None:
+def test_a_long_sound_is_averaged_onto_few_tokens(caam: CAAM) -> None:
     clip = make_clip(seconds=60.0, frames=1)
     with torch.no_grad():
-        inputs = model.prepare(clip)
-        out = model.encode(inputs)
-    layout = model.layout(inputs)
+        inputs = caam.prepare(clip)
+        out = caam.encode(inputs)
+    layout = caam.layout(inputs)
     for m, size in out.sizes.items():
         assert layout[m].size == size
-    assert out.sizes["audio"] <= model.config.max_audio_tokens
+    assert out.sizes["audio"] <= caam.config.max_audio_tokens
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("coalition", COALITIONS[1:], ids="+".join)
 def test_the_trained_model_takes_every_kind_of_clip(
-    model: CAAM, coalition: tuple[Modality, ...]
+    caam: CAAM, coalition: tuple[Modality, ...]
 ) -> None:
     whole = make_clip()
     clip = replace(
@@ -172,13 +172,13 @@ def test_the_trained_model_takes_every_kind_of_clip(
         waveform=whole.waveform if "audio" in coalition else whole.waveform[:0],
         words=whole.words if "text" in coalition else (),
     )
-    inputs = model.prepare(clip)
+    inputs = caam.prepare(clip)
     assert tuple(inputs.values) == coalition
     trace = Trace()
-    tokens = model.encode(inputs)
-    out = model.fuse(tokens, record=trace)
-    assert out.logits.shape == (1, len(model.labels)) and out.logits.isfinite().all()
-    assert {m: g.size for m, g in model.layout(inputs).items()} == {
+    tokens = caam.encode(inputs)
+    out = caam.fuse(tokens, record=trace)
+    assert out.logits.shape == (1, len(caam.labels)) and out.logits.isfinite().all()
+    assert {m: g.size for m, g in caam.layout(inputs).items()} == {
         m: n for m, n in tokens.sizes.items() if n
     }
-    assert model.baseline(inputs).values.keys() == inputs.values.keys()
+    assert caam.baseline(inputs).values.keys() == inputs.values.keys()

@@ -147,8 +147,8 @@ def test_a_toggle_keeps_the_towers_and_shows_those_that_are_on(analysis: Analysi
     }
 
 
-def test_a_missing_modality_has_no_tower(model: CAAM, clip: Clip) -> None:
-    mute = analyse(model, replace(clip, words=(), text_source="none"))
+def test_a_missing_modality_has_no_tower(caam: CAAM, clip: Clip) -> None:
+    mute = analyse(caam, replace(clip, words=(), text_source="none"))
     assert mute.towers and all(name.startswith("tower.video") for name in mute.towers)
 
 
