@@ -28,7 +28,7 @@ from core_models.training.tune_text import tune_text
 from core_models.training.tune_vision import Lessons, lite2, shallow, tune_vision
 
 PLANS = {
-    "vision": (Plan(epochs=18, rate=1.2e-4, batch=64, warmup=0.15, keep=0.99),),
+    "vision": (Plan(epochs=9, rate=1.2e-4, batch=64, warmup=0.15, keep=0.985),),
     "text": (
         Plan(epochs=7, rate=6e-5, batch=96, fresh=3e-3),
         Plan(epochs=10, rate=1e-4, batch=96, fresh=1e-3, seed=1),
