@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from app.dashboard import build
+from app.launch import launch
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
 from core_models.interface import Model
 from core_models.registry import MODELS, load
 from explain.analysis import Analysis, analyse
 from explain.viewer.standalone import page
-from tests.viewer_run import WAIT, Seen
+from tests import media_files
+from tests.page import CALM, WAIT
+from tests.viewer_run import Seen
 
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -122,3 +127,40 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Any]:
     yield open_value
     for tab in tabs:
         tab.close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = build(device="cpu")
+    yield launch(page, port=port)
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "<b>made.mp4"
+    return media_files.make_clip(
+        path, media_files.even(3, 10), size=(160, 120), wave=media_files.tone(3, 44100)
+    )
+
+
+@pytest.fixture
+def tab(browser: Browser, address: str) -> Iterator[Page]:
+    """An open page; in the end it must have complained of nothing and asked nobody else."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(address, wait_until="domcontentloaded")
+    expect(page.locator("#analyse")).to_be_visible(timeout=WAIT)
+    yield page
+    context.close()
+    assert not [c for c in complaints if not c.startswith(CALM)]
+    inside = ("data:", "blob:", address)
+    assert not [url for url in asked if not url.startswith(inside)]

@@ -3,84 +3,19 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from app import actions
-from app.dashboard import build
-from app.launch import launch
 from core_models.clip import Clip
 from core_models.media import load_clip
 from tests.media_files import even, make_clip, tone
-
-WAIT = 60_000  # ms
-CALM = ("net::ERR_ABORTED",)  # a stream that the page closed itself
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page = build(device="cpu")
-    yield launch(page, port=port)
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "<b>made.mp4"
-    return make_clip(path, even(3, 10), size=(160, 120), wave=tone(3, 44100))
-
-
-@pytest.fixture
-def tab(browser: Browser, address: str) -> Iterator[Page]:
-    """An open page; in the end it must have complained of nothing and asked nobody else."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: complaints.append(str(e)))
-    asked: list[str] = []
-    page.on("request", lambda r: asked.append(r.url))
-    page.goto(address, wait_until="domcontentloaded")
-    expect(page.locator("#analyse")).to_be_visible(timeout=WAIT)
-    yield page
-    context.close()
-    assert not [c for c in complaints if not c.startswith(CALM)]
-    inside = ("data:", "blob:", address)
-    assert not [url for url in asked if not url.startswith(inside)]
-
-
-def viewer(tab: Page) -> Locator:
-    return tab.locator("#viewer .fs-viewer")
-
-
-def upload(tab: Page, path: Path) -> None:
-    tab.locator("#clip input[type=file]").set_input_files(path)
-    expect(tab.locator("#poster").locator("img, .problem")).to_be_visible(timeout=WAIT)
-
-
-def analyse(tab: Page, path: Path, text: str = "") -> Locator:
-    upload(tab, path)
-    if text:
-        tab.locator("#text textarea").fill(text)
-    tab.locator("#analyse").click()
-    root = viewer(tab)
-    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
-    return root
-
-
-def changed(root: Locator, name: str, before: str | None) -> str:
-    expect(root).not_to_have_attribute(f"data-{name}", before or "", timeout=WAIT)
-    return root.get_attribute(f"data-{name}") or ""
+from tests.page import WAIT, analyse, changed, report_opens, upload, viewer
 
 
 def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
@@ -124,21 +59,6 @@ def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
         assert {"prediction.json", "attention.npz", "report.html", "manifest.json"} <= names
         archive.extract("report.html", tmp_path)
     report_opens(tab, tmp_path / "report.html")
-
-
-def report_opens(tab: Page, path: Path) -> None:
-    """The report works from a file, with the same viewer."""
-    other = tab.context.new_page()
-    complaints: list[str] = []
-    other.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    asked: list[str] = []
-    other.on("request", lambda r: asked.append(r.url))
-    other.goto(path.as_uri())
-    root = other.locator(".fs-viewer")
-    expect(root).to_have_attribute("data-ready", re.compile(".+"), timeout=WAIT)
-    assert not complaints
-    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
-    other.close()
 
 
 def test_a_new_clip_replaces_the_old(tab: Page, file: Path, tmp_path: Path) -> None:
