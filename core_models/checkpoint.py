@@ -15,14 +15,19 @@ from safetensors.torch import save_file
 from core_models.caam import CAAM, CAAMConfig
 from core_models.clip import MODALITIES
 from core_models.encoders import ENCODERS
+from core_models.mbt import MBT, MBTConfig
+from core_models.micap import MICap
+from core_models.micap_config import MICapConfig
 from core_models.reference import load_reference
 from core_models.tensors import CheckpointError as CheckpointError
 from core_models.tensors import fill
 
-Model = CAAM
-Config = CAAMConfig
+Model = CAAM | MBT | MICap
+Config = CAAMConfig | MBTConfig | MICapConfig
 ARCHITECTURES: Mapping[str, tuple[type[Model], type[Config]]] = {
     "caam": (CAAM, CAAMConfig),
+    "mbt": (MBT, MBTConfig),
+    "micap": (MICap, MICapConfig),
 }
 # How JSON writes the default of a field; a field without one, or a tuple, is a list.
 JSON_KINDS: Mapping[type, tuple[type, ...]] = {

@@ -140,9 +140,10 @@ def test_gradients_reach_every_map_and_leave_nothing_behind(small: CAAM) -> None
 def test_save_and_load_are_identical(small: CAAM, tmp_path: Path) -> None:
     save_model(small, tmp_path / "one")
     loaded = load_model(tmp_path / "one", towers=False)
-    assert loaded.config == small.config
+    assert isinstance(loaded, CAAM) and loaded.config == small.config
     save_model(loaded, tmp_path / "two")
     again = load_model(tmp_path / "two", towers=False)
+    assert isinstance(again, CAAM)
     assert torch.equal(loaded.fuse(tokens(loaded)).logits, again.fuse(tokens(again)).logits)
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

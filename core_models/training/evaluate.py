@@ -123,6 +123,13 @@ def model_folder(argument: str) -> Path:
     return find(argument)
 
 
+def caam(folder: Path, towers: bool = True) -> CAAM:
+    """The trained CAAM of a folder."""
+    model = load_model(folder, towers=towers)
+    assert isinstance(model, CAAM), f"{folder.name} is no CAAM"
+    return model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a trained CAAM.")
     parser.add_argument("model", help="a checkpoint folder, a shipped name, or a recipe")
@@ -135,10 +142,10 @@ def main() -> None:
     args = parser.parse_args()
     folder = model_folder(args.model)
     if args.clips:
-        for name, right in clip_scores(load_model(folder), args.clips, args.small).items():
+        for name, right in clip_scores(caam(folder), args.clips, args.small).items():
             print(f"clips {name:6s} {summary(right)}", flush=True)
         return
-    model = load_model(folder, towers=False)
+    model = caam(folder, towers=False)
     data = read(args.data / "msrvtt")
     towers = towers_of(model.config)
     table = features(

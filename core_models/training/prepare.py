@@ -26,13 +26,15 @@ from core_models.training.teacher import soft_labels, targets
 class Recipe:
     """Everything that decides a run; a JSON file holds the same fields.
 
-    data, cache: folders, unless the command line names others. flips: mirrored frames as well.
+    trainer: who reads it, see train.py. data, cache: folders, unless the command line names others.
+    flips: mirrored frames as well.
     hold_out_clips: (k, n) leaves out the sounds of every n-th labelled clip from the k-th on.
     teacher: share of the soft labels in the targets. smoothing: of the official ones.
     rate: the highest learning rate; warmup: share of the steps until there; average: of weights.
     """
 
     name: str
+    trainer: str = "caam"
     model: Mapping[str, Any] = field(default_factory=dict)
     mix: Mapping[str, Any] = field(default_factory=dict)
     data: str = "data"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import importlib
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -221,15 +223,10 @@ def draw_curves(log: Path, image: Path) -> None:
     figure.savefig(image, dpi=110)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Train a CAAM from cached tower features.")
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, help="folder with msrvtt/, esc10/, grid/, clips/")
-    parser.add_argument("--cache", type=Path, help="folder for tower features")
-    parser.add_argument("--out", type=Path, help="folder for the model; default runs/<name>")
-    args = parser.parse_args()
-    recipe = read_recipe(args.recipe)
-    prepared = prepare(recipe, args.data, args.cache)
+def train(path: Path, data: Path | None, cache: Path | None, out: Path | None) -> None:
+    """Train the CAAM of a recipe on MSR-VTT."""
+    recipe = read_recipe(path)
+    prepared = prepare(recipe, data, cache)
     fit(
         start(recipe, config_of(recipe, prepared.data.labels)),
         recipe,
@@ -239,8 +236,24 @@ def main() -> None:
             name: score(model, prepared.features, prepared.held_out, subset, CAPTIONS)
             for name, subset in SUBSETS.items()
         },
-        args.out or Path("runs") / recipe.name,
+        out or Path("runs") / recipe.name,
     )
+
+
+# Which module trains what a recipe names as its "trainer".
+TRAINERS = {"caam": "train", "caam-grid": "grid_caam", "mbt": "train_mbt", "micap": "train_micap"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train a model from a recipe.")
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--data", type=Path, help="folder with the data sets; default data")
+    parser.add_argument("--cache", type=Path, help="folder for tower features; default cache")
+    parser.add_argument("--out", type=Path, help="folder for the model; default runs/<name>")
+    args = parser.parse_args()
+    trainer = json.loads(args.recipe.read_text()).get("trainer", "caam")
+    module = importlib.import_module(f"core_models.training.{TRAINERS[trainer]}")
+    module.train(args.recipe, args.data, args.cache, args.out)
 
 
 if __name__ == "__main__":

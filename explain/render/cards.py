@@ -26,7 +26,7 @@ SOURCES = {
 def first_look(now: Analysis, before: Analysis | None = None) -> str:
     """Three cards and the notices; with `before`, every bar shows where it stood."""
     answer = categories(now, before) if now.caption is None else said(now, before)
-    inner = answer + votes(now, before) + read(now) + ground(now)
+    inner = answer + votes(now, before) + read(now)
     return f'<div class="fs fc-cards">{inner}</div>{notices(now.notices)}'
 
 
@@ -120,7 +120,7 @@ def read(now: Analysis) -> str:
         said = f'<p class="fc-words">“{quoted}”</p><p class="fc-note">{source}{how}</p>'
     return (
         '<section class="fc-card"><h2>What it read</h2>'
-        f'<div class="fc-chips">{chips}</div>{said}</section>'
+        f'<div class="fc-chips">{chips}</div>{said}{ground(now)}</section>'
     )
 
 
@@ -131,25 +131,20 @@ def _chip(now: Analysis, m: Modality) -> str:
 
 
 def ground(now: Analysis) -> str:
-    """Where the clip lies among those that the model was tried on."""
+    """Where the clip lies among those that the model was tried on; one line that opens."""
     if not now.familiar:
         return ""
-    rows = "".join(
-        f"<tr><td>{NAMES[m]}</td><td>{_meter(place.rank)}</td>"
-        f'<td class="fc-num">{place.rank:.0%}</td></tr>'
-        for m, place in now.familiar.items()
-    )
-    nearness = "".join(
-        f"<p>{spoken(pair)}: nearer than {close.matched:.0%} of pairs that belong together and "
-        f"{close.other:.0%} of those that do not (told apart {close.auc:.0%} of the time).</p>"
+    ranks = " · ".join(f"{NAMES[m]} {place.rank:.0%}" for m, place in now.familiar.items())
+    near = "".join(
+        f"<p>{spoken(pair)} lie nearer to each other than {close.matched:.0%} of pairs that belong "
+        f"together and {close.other:.0%} of pairs that do not. In this model, nearness tells the "
+        f"two kinds apart {close.auc:.0%} of the time (chance: 50%).</p>"
         for pair, close in now.close.items()
     )
     return (
-        '<section class="fc-card"><h2>How familiar</h2>'
-        f'<table class="fc-table">{rows}</table>'
-        '<p class="fc-note">The share of held-out clips that lie nearer to what the model was '
-        f"trained on. From {OUTSIDE:.0%} on, a clip is outside.</p>"
-        f'<div class="fc-note">{nearness}</div></section>'
+        f'<details class="fc-note"><summary>How far out: {ranks}</summary>'
+        "<p>The share of held-out clips that lie nearer to what the model was trained on. From "
+        f"{OUTSIDE:.0%} on, a clip is outside what it knows.</p>{near}</details>"
     )
 
 
