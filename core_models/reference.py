@@ -1,7 +1,8 @@
 """What held-out clips look like to a model: how far a clip lies from them, and how near its
 modalities lie to each other.
 
-A clip is one vector per modality: the mean of its tokens in the model's joint space. How far it
+A clip is one vector per modality: the mean of its tokens in the model's joint space, or where the
+model says it compares them (`compare`). How far it
 lies from the training data is the Mahalanobis distance to them (Lee et al. 2018,
 arXiv:1807.03888) in their first principal components. How near two modalities lie is the cosine
 of their vectors, each taken from its modality's mean. Both are ranked among held-out clips.
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core_models.clip import MODALITIES, Modality
-from core_models.interface import Tokens
+from core_models.interface import Model, Tokens
 
 FILE = "reference.safetensors"
 COMPONENTS = 32
@@ -72,6 +73,12 @@ def pooled(tokens: Tokens) -> dict[Modality, Tensor]:
     return out
 
 
+def joint(model: Model, tokens: Tokens) -> dict[Modality, Tensor]:
+    """Where a model compares the modalities that a clip has: (B, d) each."""
+    compare = getattr(model, "compare", pooled)
+    return {m: x for m, x in compare(tokens).items() if tokens.sizes[m]}
+
+
 def fit(
     known: Mapping[Modality, Tensor],
     held_out: Mapping[Modality, Tensor],
@@ -119,19 +126,19 @@ def rank(value: float, among: Tensor) -> float:
     return float((among < value).float().mean())
 
 
-def familiarity(reference: Reference, tokens: Tokens) -> dict[Modality, Place]:
-    """How far a clip lies from what the model knows, by modality."""
+def familiarity(reference: Reference, here: Mapping[Modality, Tensor]) -> dict[Modality, Place]:
+    """How far a clip (1, d) lies from what the model knows, by modality."""
     out: dict[Modality, Place] = {}
-    for m, x in pooled(tokens).items():
+    for m, x in here.items():
         if m in reference.far:
             value = float(distance(reference, m, x)[0])
             out[m] = Place(value, rank(value, reference.far[m]))
     return out
 
 
-def closeness(reference: Reference, tokens: Tokens) -> dict[str, Closeness]:
-    """How near the modalities of a clip lie to each other, for pairs that have a reference."""
-    here, out = pooled(tokens), {}
+def closeness(reference: Reference, here: Mapping[Modality, Tensor]) -> dict[str, Closeness]:
+    """How near the modalities of a clip (1, d) lie to each other, for pairs with a reference."""
+    out: dict[str, Closeness] = {}
     for name, matched in reference.matched.items():
         a, b = (m for m in MODALITIES if m in name.split("-"))
         if a in here and b in here:

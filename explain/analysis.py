@@ -25,7 +25,7 @@ from core_models.interface import (
     presence,
 )
 from core_models.layout import Layout
-from core_models.reference import OUTSIDE, Closeness, Place, closeness, familiarity
+from core_models.reference import OUTSIDE, Closeness, Place, closeness, familiarity, joint
 from core_models.trace import Trace
 from explain.streams import crossings, kept
 from explain.towers import Gist, reduced
@@ -156,8 +156,8 @@ def analyse(
     blank = Analysis(
         model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0,
         towers, unplaced, captioner, caption, decoding,
-        familiarity(known, tokens) if known is not None else {},
-        closeness(known, tokens) if known is not None else {},
+        familiarity(known, joint(captioner or model, tokens)) if known is not None else {},
+        closeness(known, joint(captioner or model, tokens)) if known is not None else {},
     )  # fmt: skip
     return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core_models.clip import Modality
 from core_models.interface import Model, Tokens
 from core_models.reference import (
     FILE,
@@ -29,6 +30,11 @@ STRETCH = torch.tensor([5.0, 1.0, 0.2])
 def cloud(count: int) -> torch.Tensor:
     """Points (count, 3) that vary unequally, away from the origin."""
     return torch.randn(count, 3, generator=GENERATOR) * STRETCH + 7
+
+
+def clip(video: torch.Tensor, text: torch.Tensor) -> dict[Modality, torch.Tensor]:
+    """The vectors (1, d) of a clip's picture and text."""
+    return pooled(tokens(video, text))
 
 
 def tokens(video: torch.Tensor, text: torch.Tensor) -> Tokens:
@@ -60,17 +66,17 @@ def test_a_step_counts_by_how_far_clips_vary_that_way(reference: Reference) -> N
 
 def test_a_clip_from_elsewhere_is_outside_and_others_are_not(reference: Reference) -> None:
     middle = torch.full((3,), 7.0)
-    far = familiarity(reference, tokens(middle + torch.tensor([0.0, 0.0, 3.0]), middle + 100))
+    far = familiarity(reference, clip(middle + torch.tensor([0.0, 0.0, 3.0]), middle + 100))
     assert far["video"].rank >= OUTSIDE and far["text"].rank < 0.1
-    ranks = [familiarity(reference, tokens(x, x + 100))["video"].rank for x in cloud(300)]
+    ranks = [familiarity(reference, clip(x, x + 100))["video"].rank for x in cloud(300)]
     assert sum(rank >= OUTSIDE for rank in ranks) <= 10
     assert sum(rank >= 0.5 for rank in ranks) == pytest.approx(150, abs=45)
 
 
 def test_modalities_that_belong_together_lie_near(reference: Reference) -> None:
     one, two = cloud(2)
-    same = closeness(reference, tokens(one, one + 100))["video-text"]
-    swapped = closeness(reference, tokens(one, 14 - one + 100))["video-text"]
+    same = closeness(reference, clip(one, one + 100))["video-text"]
+    swapped = closeness(reference, clip(one, 14 - one + 100))["video-text"]
     assert same.value == pytest.approx(1, abs=1e-2) and swapped.value < -0.9
     assert same.auc > 0.9 and same.other > 0.9 > swapped.other
     assert two is not None
@@ -81,8 +87,8 @@ def test_absent_modalities_have_no_place(reference: Reference) -> None:
     keep = {**some.keep, "text": torch.zeros(1, 0, dtype=torch.bool)}
     values = {**some.values, "text": torch.zeros(1, 0, 3)}
     gone = Tokens(values, keep)
-    assert set(pooled(gone)) == set(familiarity(reference, gone)) == {"video"}
-    assert closeness(reference, gone) == {}
+    assert set(pooled(gone)) == set(familiarity(reference, pooled(gone))) == {"video"}
+    assert closeness(reference, pooled(gone)) == {}
 
 
 def test_padding_counts_for_nothing() -> None:
@@ -96,7 +102,7 @@ def test_it_is_saved_and_read(reference: Reference, tmp_path: Path) -> None:
     save_reference(reference, tmp_path)
     again = load_reference(tmp_path)
     assert again is not None
-    some = tokens(*cloud(2))
+    some = clip(*cloud(2))
     for m, place in familiarity(reference, some).items():
         assert familiarity(again, some)[m].value == pytest.approx(place.value, rel=0.02)
 

@@ -21,6 +21,7 @@ from core_models.checks.finding import (
 from core_models.checks.sample import only, subsets
 from core_models.clip import Clip, Modality, Stream
 from core_models.interface import FusionModel, Tokens, presence
+from core_models.layout import Layout
 from core_models.trace import path
 
 LOUD = 100.0  # times normal noise, in place of absent tokens
@@ -41,24 +42,25 @@ def fused(model: FusionModel, clip: Clip) -> Finding:
 
 def sums(model: FusionModel, clip: Clip) -> Finding:
     """record: rows sum to 1 over the keys that are present, to 0 where none is"""
-    tokens = encoded(model, clip)[1]
-    whole = presence(tokens, [model.modalities])
+    inputs, tokens = encoded(model, clip)
+    layout, whole = model.layout(inputs), presence(tokens, [model.modalities])
     gaps = []
     for row in (whole, _half(whole), *presence(tokens, _one_off(model)).split(1)):
         kept = tokens.only(row).keep
         for name, weights in recorded(model, tokens, row)[1].items():
-            there = _there(path(name).keys, kept, weights.shape[-1])  # (1, K)
-            want = there.any().to(weights.dtype).expand(weights.shape[:-1])
+            there = _there(path(name).keys, kept, layout)  # (1, K)
+            want = there.any().to(weights.dtype).repeat(weights.shape[:-1])
+            if path(name).queries == path(name).keys == ("caption",):
+                want[..., 0] = 0  # no word comes before the first
             gaps.append(gap((weights * there[:, None, None]).sum(-1), want))
             gaps.append(gap(weights.sum(-1), want))
     return largest(gaps, NEAR)
 
 
-def _there(keys: Sequence[Stream], kept: Mapping[Modality, Tensor], count: int) -> Tensor:
+def _there(keys: Sequence[Stream], kept: Mapping[Modality, Tensor], layout: Layout) -> Tensor:
     """Which of the keys of a map are present: (1, K); tokens without a place always are."""
     known = {str(m): k for m, k in kept.items()}
-    others = count - sum(known[s].shape[1] for s in keys if s in known)
-    parts = [known.get(s, torch.ones(1, others, dtype=torch.bool)) for s in keys]
+    parts = [known[s] if s in known else torch.ones(1, layout[s].size).bool() for s in keys]
     return torch.cat(parts, dim=1)
 
 

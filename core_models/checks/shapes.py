@@ -121,10 +121,11 @@ def _misread(m: Stream, grid: WordGrid, clip: Clip) -> Iterator[str]:
     rest = iter(clip.words)
     if m == "text" and not all(word in rest for word in grid.words):
         yield "the words are not those of the clip, in their order"
-    if (np.diff(grid.owner) < 0).any():
+    owner = grid.owner[:-1] if m == "caption" else grid.owner  # its end belongs to no word
+    if (np.diff(owner) < 0).any():
         yield f"the pieces of words of {m} are out of order"
-    if grid.owner.min() < 0 or grid.owner.max() >= len(grid.words):
-        yield f"a piece of {m} belongs to word {grid.owner.max()} of {len(grid.words)}"
+    if owner.min(initial=0) < 0 or owner.max(initial=0) >= len(grid.words):
+        yield f"a piece of {m} belongs to word {owner.max()} of {len(grid.words)}"
 
 
 def names(model: FusionModel, clip: Clip) -> Finding:

@@ -26,8 +26,9 @@ SOURCES = {
 def first_look(now: Analysis, before: Analysis | None = None) -> str:
     """Three cards and the notices; with `before`, every bar shows where it stood."""
     answer = categories(now, before) if now.caption is None else said(now, before)
-    inner = answer + votes(now, before) + read(now)
-    return f'<div class="fs fc-cards">{inner}</div>{notices(now.notices)}'
+    inner = [part for part in (answer, votes(now, before), read(now)) if part]
+    row = f'<div class="fs fc-cards fc-of-{len(inner)}">{"".join(inner)}</div>'
+    return row + notices(now.notices)
 
 
 def categories(now: Analysis, before: Analysis | None) -> str:
@@ -83,11 +84,12 @@ def bar(label: str, value: float, was: float | None = None) -> str:
 
 
 def votes(now: Analysis, before: Analysis | None) -> str:
-    """What each pair would have answered alone."""
+    """What each pair, or each stream, would have answered alone."""
     rows = []
     pairs = dict.fromkeys((*now.votes, *(before.votes if before else ())))
     if not pairs:
         return ""
+    who = "pairs" if any("-" in pair for pair in pairs) else "streams"
     for pair in pairs:
         vote, old = now.votes.get(pair), before.votes.get(pair) if before else None
         label, figure = "off", ""
@@ -102,7 +104,7 @@ def votes(now: Analysis, before: Analysis | None) -> str:
             f'<tr><td>{spoken(pair)}</td><td>{label}</td><td class="fc-num">{figure}</td>{was}</tr>'
         )
     return (
-        '<section class="fc-card"><h2>Votes of the pairs</h2>'
+        f'<section class="fc-card"><h2>Votes of the {who}</h2>'
         f'<table class="fc-table">{"".join(rows)}</table>'
         '<p class="fc-note">The answer is the mean of their logits.</p></section>'
     )
@@ -110,9 +112,10 @@ def votes(now: Analysis, before: Analysis | None) -> str:
 
 def read(now: Analysis) -> str:
     """Which streams were present, and the very words."""
-    chips = "".join(_chip(now, m) for m in MODALITIES)
-    shown = words(now)
-    said = '<p class="fc-note">No text: the model read none.</p>'
+    chips = "".join(_chip(now, m) for m in MODALITIES if m in now.model.modalities)
+    shown, said = words(now), ""
+    if "text" in now.model.modalities:
+        said = '<p class="fc-note">No text: the model read none.</p>'
     if shown:
         quoted = escape(" ".join(w.text for w in shown))
         source = SOURCES[now.clip.text_source]

@@ -70,7 +70,7 @@ def answer(analysis: Analysis) -> Figure:
     left.set_xlim(0, 1.12)
     left.set_xlabel("probability")
     left.tick_params(axis="y", length=0)
-    lines = ["votes of the pairs"] if analysis.votes else []
+    lines = ["votes"] if analysis.votes else []
     for pair, vote in analysis.votes.items():
         best = int(vote.argmax())
         lines.append(f"{spoken(pair)}:  {analysis.model.labels[best]}  {vote[best]:.2f}")
