@@ -211,7 +211,7 @@ def load_encoder(source: str) -> Tower:
     if source.startswith("timm:"):
         return _timm_hub(source.removeprefix("timm:")).eval()
     if source.startswith("transformers:"):
-        return _bert_hub(source.removeprefix("transformers:")).eval()
+        return _transformers_hub(source.removeprefix("transformers:")).eval()
     folder = ENCODERS / source
     if not (folder / "config.json").is_file():
         shipped = ", ".join(sorted(p.name for p in ENCODERS.iterdir()))
@@ -235,8 +235,12 @@ def _timm_hub(name: str) -> VisionTower:
     return VisionTower({**config, "pretrained": True, "pool": 2})
 
 
-def _bert_hub(name: str) -> TextTower:
+def _transformers_hub(name: str) -> VisionTower | TextTower:
+    from core_models.clip_tower import clip_tower  # which builds on this file
+
     try:
+        if "clip" in name.lower():  # as every CLIP is called
+            return clip_tower(name)
         # Weights from safetensors only: a checkpoint of strangers may name any tower.
         bert = BertModel.from_pretrained(name, add_pooling_layer=False, use_safetensors=True)
         tower = TextTower(bert.config.to_dict(), AutoTokenizer.from_pretrained(name))

@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core_models.caam import CAAM, CAAMConfig
@@ -36,6 +37,7 @@ from core_models.training.features import Report
 from core_models.training.measure import SUBSETS, Scores, score
 from core_models.training.prepare import Recipe, config_of, prepare, read_recipe
 
+Trained = TypeVar("Trained", bound=nn.Module)
 CAPTIONS = (0, 7, 13)  # of the held-out videos, read one at a time after every epoch
 
 
@@ -58,18 +60,18 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 @dataclass(eq=False)
-class Run:
+class Run(Generic[Trained]):
     """A training run at the end of some epoch."""
 
-    model: CAAM
-    average: CAAM
+    model: Trained
+    average: Trained
     optimiser: torch.optim.AdamW
     epoch: int = 0
     best: float = -math.inf
     best_epoch: int = 0
 
 
-def start(recipe: Recipe, config: CAAMConfig) -> Run:
+def start(recipe: Recipe, config: CAAMConfig) -> Run[CAAM]:
     """A fresh run: weights by the seed."""
     torch.manual_seed(recipe.seed)
     model = CAAM(config, towers=False, name=recipe.name)
@@ -82,7 +84,7 @@ def start(recipe: Recipe, config: CAAMConfig) -> Run:
     return Run(model, copy.deepcopy(model).eval(), torch.optim.AdamW(groups, lr=recipe.rate))
 
 
-def train_epoch(run: Run, recipe: Recipe, sampler: Sampler, videos: Sequence[Video]) -> float:
+def train_epoch(run: Run[CAAM], recipe: Recipe, sampler: Sampler, videos: Sequence[Video]) -> float:
     """One pass over the videos; all chance comes from (seed, epoch). Returns the mean loss."""
     rng = np.random.default_rng((recipe.seed, run.epoch))
     torch.manual_seed(recipe.seed * 10_007 + run.epoch)
@@ -128,7 +130,7 @@ def forward(model: CAAM, batch: Batch) -> Output:
     return Output(out.logits.float(), {k: v.float() for k, v in out.votes.items()})
 
 
-def save_run(run: Run, path: Path) -> None:
+def save_run(run: Run[Trained], path: Path) -> None:
     """Everything that the next epoch depends on, in one safetensors file."""
     tensors: dict[str, Tensor] = {}
     for name, model in (("model", run.model), ("average", run.average)):
@@ -141,7 +143,7 @@ def save_run(run: Run, path: Path) -> None:
     partial.replace(path)
 
 
-def resume(run: Run, path: Path) -> Run:
+def resume(run: Run[Trained], path: Path) -> Run[Trained]:
     """The run as it was saved."""
     tensors = load_file(path)
     for name, model in (("model", run.model), ("average", run.average)):
@@ -160,14 +162,14 @@ def resume(run: Run, path: Path) -> Run:
 
 
 def fit(
-    run: Run,
+    run: Run[CAAM],
     recipe: Recipe,
     sampler: Sampler,
     videos: Sequence[Video],
     check: Callable[[CAAM], Mapping[str, Scores]],
     out: Path,
     report: Report = print,
-) -> Run:
+) -> Run[CAAM]:
     """Train to the end or until `patience` epochs bring nothing; the best average is kept.
 
     check: scores of the averaged model on held-out videos; "V+T" decides.
