@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from core_models.tensors import fill
 
 Model = CAAM | MBT | MICap
 Config = CAAMConfig | MBTConfig | MICapConfig
-ARCHITECTURES: Mapping[str, tuple[type[Model], type[Config]]] = {
+ARCHITECTURES: Mapping[str, tuple[Callable[..., Model], type[Config]]] = {
     "caam": (CAAM, CAAMConfig),
     "mbt": (MBT, MBTConfig),
     "micap": (MICap, MICapConfig),

@@ -40,6 +40,17 @@ MODELS: tuple[ModelInfo, ...] = (
         "caam-msrvtt",
         "20 categories · trained on MSR-VTT frames and captions, and on labelled sounds",
     ),
+    ModelInfo(
+        "mbt-grid",
+        "colour and digit of a spoken command, from sound and lips through a bottleneck · trained "
+        "on GRID, one speaker: its answer means something for such clips alone",
+    ),
+    ModelInfo(
+        "micap-msrvtt",
+        "a caption, from the picture and from what is heard, in words · trained on MSR-VTT frames "
+        "and captions",
+        writes=True,
+    ),
 )
 
 
