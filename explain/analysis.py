@@ -146,18 +146,18 @@ def analyse(
                 raise NothingToReadError(f"{model.name} cannot answer without {WHAT[m]}; {GIVE[m]}")
         trace = Gist()
         tokens = model.encode(inputs, record=trace)
+        reference, here = getattr(model, "reference", None), joint(model, tokens)
         captioner, caption = None, None
         if isinstance(model, Captioner):
             captioner, caption = model, model.generate(tokens, None, decoding)
             model = model.given(caption)
     layout, none = model.layout(inputs), np.zeros(0, np.float32)
     towers, unplaced = reduced(trace, layout)
-    known = getattr(captioner or model, "reference", None)
     blank = Analysis(
         model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0,
         towers, unplaced, captioner, caption, decoding,
-        familiarity(known, joint(captioner or model, tokens)) if known is not None else {},
-        closeness(known, joint(captioner or model, tokens)) if known is not None else {},
+        familiarity(reference, here) if reference else {},
+        closeness(reference, here) if reference else {},
     )  # fmt: skip
     return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
 

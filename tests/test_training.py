@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import zipfile
@@ -25,7 +26,7 @@ from core_models.training.measure import SUBSETS, Scores, score, wilson
 from core_models.training.prepare import Recipe, held_out, read_recipe
 from core_models.training.sounds import ANY, ESC10, GRADIO, Sound, pairing
 from core_models.training.teacher import targets
-from core_models.training.train import fit, loss_of, start
+from core_models.training.train import TRAINERS, fit, loss_of, start
 
 CATEGORIES = (
     "music people gaming sports/actions news/events/politics education movie/comedy animation "
@@ -34,6 +35,7 @@ CATEGORIES = (
 ).split()
 LABELS = ("music", "people", "animals/pets")
 RECIPES = sorted((Path(__file__).parents[1] / "core_models/training/recipes").glob("*.json"))
+CAAMS = [path for path in RECIPES if path.stem.startswith("caam")]
 CONFIG = CAAMConfig(LABELS, feature_widths=(6, 5, 4), width=16, heads=2)
 
 
@@ -233,6 +235,12 @@ def test_a_tenth_of_the_training_videos_is_held_out(videos: tuple[Video, ...]) -
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_has_a_trainer(path: Path) -> None:
+    name = json.loads(path.read_text()).get("trainer", "caam")
+    assert callable(importlib.import_module(f"core_models.training.{TRAINERS[name]}").train)
+
+
+@pytest.mark.parametrize("path", CAAMS, ids=lambda path: path.stem)
 def test_recipes_are_complete(path: Path) -> None:
     recipe = read_recipe(path)
     assert recipe.mixing().frames > 0

@@ -97,7 +97,8 @@ def costs(models: Sequence[MBT], clip: Clip, repeats: int = 15) -> None:
             began = time.perf_counter()
             tokens = model.encode(inputs)
             encoding = time.perf_counter() - began
-            rows = presence(tokens, [("video",), ("audio",), ("video", "audio")])
+            coalitions: list[tuple[Modality, ...]] = [("video",), ("audio",), ("video", "audio")]
+            rows = presence(tokens, coalitions)
             times = []
             for _ in range(repeats):
                 began = time.perf_counter()

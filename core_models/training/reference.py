@@ -133,8 +133,8 @@ def outside(reference: Reference, model: Model, clips: Iterable[Clip]) -> str:
     flags: list[dict[Modality, bool]] = []
     for clip in clips:
         with torch.no_grad():
-            tokens = model.encode(model.prepare(clip))
-        places = familiarity(reference, joint(model, tokens))
+            here = joint(model, model.encode(model.prepare(clip)))
+        places = familiarity(reference, here)
         flags.append({m: place.rank >= OUTSIDE for m, place in places.items()})
     said = [
         f"{m} {np.mean([f[m] for f in flags if m in f]):.1%}"
