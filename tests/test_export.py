@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core_models.registry import MODELS
 from explain.__main__ import main
 from explain.analysis import Analysis
 from explain.export import Footage, bundle, files
@@ -25,13 +24,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clip(path, even(3, 10), size=(160, 120), wave=tone(3, 44100))
 
 
-@pytest.fixture(scope="module", params=[info.name for info in MODELS])
-def written(
-    request: pytest.FixtureRequest, file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+@pytest.fixture(scope="module")
+def written(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     text = "a man <b>plays</b> the drums"
-    code = main([str(file), "--model", request.param, "--text", text, "--out", str(out)])
+    code = main([str(file), "--model", "caam-msrvtt", "--text", text, "--out", str(out)])
     assert code == 0
     return out
 

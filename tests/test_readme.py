@@ -73,7 +73,7 @@ def test_the_wrapped_model_works_on_the_page(listed: None, file: Path, tmp_path:
     assert "Votes" not in first_look(run.now)
     meta = shown(run)["meta"]
     assert [m["query"] for m in meta["maps"]] == ["video", "audio"]
-    assert meta["streams"]["text"] == {"there": False, "on": False}
+    assert "text" not in meta["streams"]
     quiet = switched(run, ["video", "text"])
     assert quiet.now.present == ("video",) and not quiet.now.attention
     with zipfile.ZipFile(exported(run, "zip")) as archive:
