@@ -64,6 +64,7 @@ class Actions:
         model: str,
         start: float,
         length: float,
+        filled: str,
         beams: int,
         max_length: int,
         repetition: float,
@@ -73,6 +74,7 @@ class Actions:
     ) -> Iterator[dict[Any, Any]]:
         """Decode, encode, fuse."""
         message = self.content.message
+        text = "" if text == filled else text  # what is heard is described again, and called so
         decoding = Decoding(int(beams), max_length=int(max_length), repetition=repetition)
         try:
             if not path:

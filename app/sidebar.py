@@ -15,8 +15,9 @@ from PIL import Image
 
 from app.example import example
 from app.problems import problem
+from core_models.describer import UNCLEAR, describe
 from core_models.interface import Decoding
-from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, probe, thumbnails
+from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, load_clip, probe, thumbnails
 from core_models.registry import MODELS
 
 OWN = "your own checkpoint"
@@ -50,6 +51,7 @@ class Sidebar:
     model: gr.Dropdown
     start: gr.Slider
     length: gr.Slider
+    filled: gr.State
     decoding: tuple[gr.Slider, ...]
     streams: tuple[gr.Checkbox, ...]
     go: gr.Button
@@ -59,8 +61,8 @@ class Sidebar:
     @property
     def asked(self) -> list[Any]:
         """What an analysis is asked with, in the order of its arguments."""
-        inputs = [self.clip, self.text, self.subtitles, self.model, self.start, self.length]
-        return [*inputs, *self.decoding, *self.streams]
+        clip = [self.clip, self.text, self.subtitles, self.model, self.start, self.length]
+        return [*clip, self.filled, *self.decoding, *self.streams]
 
 
 def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
@@ -105,6 +107,15 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
         show_progress="hidden",
         api_visibility="private",
     )
+    filled = gr.State("")
+    for changed in (clip, model):
+        changed.change(
+            listen,
+            [clip, model, text, filled],
+            [text, filled],
+            show_progress="hidden",
+            api_visibility="private",
+        )
     example_button.click(example, None, [clip, text], api_visibility="private")
     model.change(
         lambda name: (
@@ -117,7 +128,23 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
         queue=False,
         api_visibility="private",
     )
-    return Sidebar(clip, text, subtitles, model, start, length, decoding, streams, go, stop, status)
+    return Sidebar(
+        clip, text, subtitles, model, start, length, filled, decoding, streams, go, stop, status
+    )
+
+
+def listen(path: str | None, model: str, said: str, filled: str) -> tuple[Any, str]:
+    """Fill the text with what is heard, for a model that reads it; words of people stay."""
+    if said.strip() and said != filled:
+        return gr.skip(), filled
+    if model not in WRITERS or not path:
+        return ("" if said else gr.skip()), ""
+    try:
+        found = describe(load_clip(path, frames=1))
+    except Exception:  # the analysis will say what is wrong with the clip
+        return gr.skip(), filled
+    heard = "" if found is None or found.text == UNCLEAR else found.text
+    return heard, heard
 
 
 def _search() -> tuple[gr.Slider, ...]:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from core_models.caam import CAAM, CAAMConfig
 from core_models.clip import MODALITIES
+from core_models.describer import DESCRIBER, TOWER
 from core_models.encoders import ENCODERS
 from core_models.mbt import MBT, MBTConfig
 from core_models.micap import MICap
@@ -113,12 +114,15 @@ def _config(values: Mapping[str, Any], form: type[Config]) -> Config:
 
 
 def weight_hashes(folder: Path) -> dict[str, str]:
-    """sha256 of the model's weights and of each tower's that the repository ships."""
+    """sha256 of the model's weights and of all that the repository ships for it."""
     files = {folder.name: folder / "model.safetensors"}
     config = _json(folder, folder.name) if (folder / "config.json").is_file() else {}
     for source in (config.get(m) for m in MODALITIES):
         if isinstance(source, str) and (ENCODERS / source).is_dir():
             files[source] = ENCODERS / source / "model.safetensors"
+    if config.get("architecture") == MICap.architecture:  # its words may come from these
+        files["describer"] = DESCRIBER / "model.safetensors"
+        files[TOWER] = ENCODERS / TOWER / "model.safetensors"
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in files.items()

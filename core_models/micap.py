@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from core_models.caption_decoder import END, START, CaptionDecoder, Memory
 from core_models.clip import Clip, Modality, Stream
 from core_models.co_attention import CoAttention
+from core_models.describer import described
 from core_models.encoders import TextTower, VisionTower, load_encoder
 from core_models.given import Given
 from core_models.interface import Beam, Caption, CaptionWord, Decoding, Inputs, Tokens
@@ -101,10 +102,13 @@ class MICap(nn.Module):
         return tower
 
     def prepare(self, clip: Clip) -> Inputs:
-        """What the towers read of a clip; its words are the audio caption."""
+        """What the towers read of a clip; its words are the audio caption.
+
+        Without words the sound is put into words by the describer.
+        """
         values: dict[Modality, Tensor] = {}
-        notices: list[str] = []
         owner: list[int] = []
+        clip, notices = described(clip)
         if len(clip.frames):
             values["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
         else:
