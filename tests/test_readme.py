@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,11 @@ def test_the_wrapped_model_works_on_the_page(listed: None, file: Path, tmp_path:
     with zipfile.ZipFile(exported(run, "zip")) as archive:
         assert "figures/answer.svg" in archive.namelist()
     assert exported(quiet, "report").stat().st_size > 1000
+
+
+def test_the_files_that_it_and_the_cards_name_are_there() -> None:
+    root = Path(__file__).parents[1]
+    for page in (root / "README.md", *root.glob("core_models/weights/**/README.md")):
+        named = re.findall(r"(?:core_models|explain|app|tests)/[\w/.-]+\.\w+", page.read_text())
+        for path in named:
+            assert (root / path).is_file(), f"{page.name} of {page.parent.name} names {path}"
