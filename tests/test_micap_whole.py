@@ -9,10 +9,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel, CLIPVisionConfig, CLIPVisionModel
 
+from core_models import describer
 from core_models.caption_decoder import END
 from core_models.check import run
 from core_models.checkpoint import load_model, save_model
+from core_models.checks.sample import only
 from core_models.clip_tower import ClipTower
+from core_models.describer import UNCLEAR, Description
 from core_models.encoders import TextTower, load_encoder
 from core_models.interface import Decoding
 from core_models.micap import MICap
@@ -91,7 +94,8 @@ def test_the_contract_holds(whole: MICap) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("count", [0, 10_000])
 def test_an_audio_caption_of_any_length_is_read_up_to_its_bound(whole: MICap, count: int) -> None:
-    inputs = whole.prepare(make_clip(words=("dog",) * count))
+    clip = only(make_clip(words=("dog",) * count), ("video", "text"))
+    inputs = whole.prepare(clip)
     sizes = whole.encode(inputs).sizes
     assert sizes["text"] == min(count, whole.reading.max_pieces)
     notices = [
@@ -102,8 +106,26 @@ def test_an_audio_caption_of_any_length_is_read_up_to_its_bound(whole: MICap, co
 
 
 @torch.no_grad()
+def test_without_words_the_sound_is_put_into_words(
+    whole: MICap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Description("a dog is barking", 0.9, ())
+    monkeypatch.setattr(describer, "describe", lambda clip: None if clip.words else heard)
+    inputs = whole.prepare(make_clip(words=()))
+    assert [w.text for w in inputs.clip.words] == ["a", "dog", "is", "barking"]
+    assert inputs.clip.text_source == "generated"
+    assert inputs.notices == ("The sound was put into words by a small tagger, 90 % sure.",)
+    typed = make_clip(words=("rain",))
+    assert whole.prepare(typed).clip is typed
+    unclear = Description(UNCLEAR, 0.2, ())
+    monkeypatch.setattr(describer, "describe", lambda clip: unclear)
+    inputs = whole.prepare(make_clip(words=()))
+    assert "text" not in inputs.values and "could not be put into words" in inputs.notices[0]
+
+
+@torch.no_grad()
 def test_a_clip_without_a_picture_says_so(whole: MICap) -> None:
-    inputs = whole.prepare(make_clip(frames=0, words=()))
+    inputs = whole.prepare(only(make_clip(), ()))
     assert inputs.notices == ("There is no picture to describe: the caption is a guess.",)
     assert whole.generate(whole.encode(inputs), decoding=Decoding(max_length=6)).text
 
