@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core_models.layout import Array, TimeGrid
@@ -56,9 +58,13 @@ def log_mel(wave: Tensor, rate: int, bands: int, hop: float) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class BandGrid(TimeGrid):
-    """Patches of a spectrogram: spans of time in order, in each its bands from low to high."""
+    """Patches of a spectrogram: spans of time in order, in each its bands from low to high.
+
+    hertz: the borders of the bands, (bands + 1,), where they are known.
+    """
 
     bands: int = 1
+    hertz: NDArray[np.float64] | None = None
 
     @property
     def size(self) -> int:

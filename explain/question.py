@@ -1,0 +1,128 @@
+"""A question put to a model: why this target? All that a method may ask of the model goes here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from core_models.clip import Modality, Stream
+from core_models.interface import Output, Tokens, presence
+from core_models.trace import Trace
+from explain.analysis import Analysis
+from explain.fields import Fields, fields
+from explain.targets import Target
+
+ROWS = 24_000  # tokens that the fusion reads at once
+
+
+class Stopped(Exception):
+    """The user has stopped the work; raised by `tick`, and caught by whoever gave it."""
+
+
+def on() -> None:
+    """A tick that never stops."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Why does the model give this target its score?
+
+    tick: called before every pass of the model; it may raise `Stopped`.
+    """
+
+    analysis: Analysis
+    target: Target
+    tick: Callable[[], None] = on
+
+    @cached_property
+    def here(self) -> Tensor:
+        """Which tokens exist when what is on is on: bool (1, N)."""
+        return presence(self.analysis.tokens, [self.analysis.present])
+
+    @cached_property
+    def tokens(self) -> dict[Stream, Tensor]:
+        """What token-level methods work on: (1, N, d) per stream that is on, class tokens too."""
+        found = self.analysis.tokens
+        return self._streams(found)
+
+    @cached_property
+    def empty(self) -> dict[Stream, Tensor]:
+        """The tokens that the towers make of nothing."""
+        model = self.analysis.model
+        with torch.no_grad():
+            return self._streams(model.encode(model.baseline(self.analysis.inputs)))
+
+    @cached_property
+    def fields(self) -> Fields:
+        """What input-level methods work on."""
+        return fields(self.analysis)
+
+    @cached_property
+    def value(self) -> float:
+        """The target's score for the clip."""
+        with torch.no_grad():
+            return float(self.of_tokens(self.tokens))
+
+    def of_tokens(
+        self,
+        values: Mapping[Stream, Tensor],
+        record: Trace | None = None,
+        cut: Collection[str] = (),
+    ) -> Tensor:
+        """The score (B,) of tokens (B, N, d) per stream, all of those in `tokens`."""
+        self.tick()
+        return self.target.score(self._fuse(values, record, cut))
+
+    def of_rows(self, rows: Tensor, chance: bool = False) -> Tensor:
+        """The score (B,), or the chance, when only some tokens exist: bool (B, N).
+
+        N runs over all tokens in the order of the model's modalities. No gradient.
+        """
+        tokens, model = self.analysis.tokens, self.analysis.model
+        read = self.target.chance if chance else self.target.score
+        many = max(1, ROWS // max(1, rows.shape[1]))
+        parts = []
+        with torch.no_grad():
+            for some in (rows & self.here).split(many):
+                self.tick()
+                parts.append(read(model.fuse(tokens, some)))
+        return torch.cat(parts)
+
+    def of_inputs(self, values: Mapping[Stream, Tensor]) -> Tensor:
+        """The score (B,) of what the towers read, (B, ...) per modality of `fields`."""
+        self.tick()
+        model = self.analysis.model
+        # cuDNN has no backward pass of a recurrent layer in evaluation mode.
+        exact = torch.backends.cudnn.flags(enabled=False)
+        with exact if torch.is_grad_enabled() else contextlib.nullcontext():
+            made = model.encode(self.fields.back(values))
+        return self.target.score(self._fuse(self._streams(made), None, ()))
+
+    def _fuse(
+        self, values: Mapping[Stream, Tensor], record: Trace | None, cut: Collection[str]
+    ) -> Output:
+        """Tokens of B clips at once; a modality that is off has none."""
+        tokens, on = self.analysis.tokens, self.analysis.present
+        batch = max(len(x) for x in values.values())
+        there: dict[Modality, Tensor] = {}
+        keep: dict[Modality, Tensor] = {}
+        for m, x in tokens.values.items():
+            there[m] = (values[m] if m in on else x[:, :0]).expand(batch, -1, -1)
+            keep[m] = (tokens.keep[m] if m in on else tokens.keep[m][:, :0]).expand(batch, -1)
+        extra = {s: values[s].expand(batch, -1, -1) for s in tokens.extra if s in values}
+        return self.analysis.model.fuse(Tokens(there, keep, extra), None, record, cut)
+
+    def _streams(self, tokens: Tokens) -> dict[Stream, Tensor]:
+        on = self.analysis.present
+        placed: dict[Stream, Tensor] = {m: x for m, x in tokens.values.items() if m in on}
+        whose = {s: x for s, x in tokens.extra.items() if s.removesuffix("-cls") in on}
+        return placed | whose
+
+    def about(self, target: Target) -> Question:
+        """The same for another target."""
+        return replace(self, target=target)
