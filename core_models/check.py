@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     behaviour.sums,
     behaviour.influence,
     behaviour.missing,
+    behaviour.packed,
     behaviour.batched,
     behaviour.cuts,
     behaviour.gradients,

@@ -55,6 +55,19 @@ class Tokens:
         extra = {s: x.expand(len(present), -1, -1) for s, x in self.extra.items()}
         return Tokens(values, keep, extra)
 
+    def packed(self, present: Tensor) -> Tokens:
+        """As `only`, with those kept moved together and the others left out: less to compute."""
+        short = self.only(present)
+        values: dict[Modality, Tensor] = {}
+        keep: dict[Modality, Tensor] = {}
+        for m, x in short.values.items():
+            counts = short.keep[m].sum(dim=1, keepdim=True)  # (B', 1)
+            most = int(counts.max()) if short.keep[m].numel() else 0
+            order = short.keep[m].int().argsort(dim=1, descending=True, stable=True)[:, :most]
+            values[m] = x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
+            keep[m] = torch.arange(most, device=x.device) < counts
+        return Tokens(values, keep, short.extra)
+
 
 @dataclass(frozen=True, eq=False)
 class Output:

@@ -20,15 +20,19 @@ class Trace(Mapping[str, Tensor]):
 
     The maps are the very tensors on the path to the output, so
     ``torch.autograd.grad(score, list(trace.values()))`` works on them.
+    vectors: what a map weighs, the value vectors (B, heads, K, d), where they were given.
     """
 
     def __init__(self) -> None:
         self._maps: dict[str, Tensor] = {}
+        self.vectors: dict[str, Tensor] = {}
 
-    def add(self, name: str, weights: Tensor) -> None:
+    def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
         if name in self._maps:
             raise ValueError(f"the map {name!r} was recorded twice in one trace")
         self._maps[name] = weights
+        if vectors is not None:
+            self.vectors[name] = vectors
 
     def __getitem__(self, name: str) -> Tensor:
         return self._maps[name]
@@ -97,5 +101,5 @@ def attend(
     weights = scores.softmax(dim=-1)  # (B, heads, Q, K)
     if some is not None:
         weights = weights * some
-    record.add(name, weights)
+    record.add(name, weights, v)
     return weights @ v

@@ -56,6 +56,20 @@ class Fields:
             return _bands(scores, self.inputs.clip.rate)
         return scores.sum(dim=-1)
 
+    def only(self, keep: Mapping[Stream, Tensor]) -> dict[Stream, Tensor]:
+        """Values of the modalities given, with nothing where their cells (B, N) are 0, not 1."""
+        out: dict[Stream, Tensor] = {}
+        for m, cells in keep.items():
+            values, nothing = self.values[m], self.nothing[m]
+            if m == "video":
+                shown = _of_pixels(cells, values)
+            elif m == "audio":
+                shown = _of_bands(cells, values, self.inputs.clip.rate)
+            else:
+                shown = cells[..., None]  # (B, L, 1)
+            out[m] = nothing + shown * (values - nothing)
+        return out
+
 
 def fields(analysis: Analysis) -> Fields:
     """Those of the modalities that are on."""
@@ -121,10 +135,30 @@ def _pixels(scores: Tensor) -> Tensor:
 def _bands(scores: Tensor, rate: int) -> Tensor:
     """(B, 2, lines, columns) -> (B, spans * bands), in each span the bands from low to high."""
     x = scores.sum(dim=1)  # (B, lines, columns)
-    hertz = torch.linspace(0, rate / 2, x.shape[1])
-    inner = torch.tensor(corners(rate)[1:-1])
-    band = torch.bucketize(hertz, inner, right=True).to(x.device)  # (lines,)
+    band = _band(x.shape[1], rate).to(x.device)
     bands = x.new_zeros(len(x), BANDS, x.shape[2]).index_add_(1, band, x)
     bands = F.pad(bands, (0, -bands.shape[2] % COLUMNS))
     spans = bands.unflatten(2, (-1, COLUMNS)).sum(dim=3)  # (B, bands, spans)
     return spans.transpose(1, 2).flatten(1)
+
+
+def _band(lines: int, rate: int) -> Tensor:
+    """The band that each line of a spectrum lies in: (lines,)."""
+    hertz = torch.linspace(0, rate / 2, lines)
+    return torch.bucketize(hertz, torch.tensor(corners(rate)[1:-1]), right=True)
+
+
+def _of_pixels(cells: Tensor, values: Tensor) -> Tensor:
+    """(B, T * rows * cols) -> (B, T, 1, S, S)"""
+    side = values.shape[-1]
+    rows = -(-side // PIXELS)
+    x = cells.unflatten(1, (-1, 1, rows, rows))
+    x = x.repeat_interleave(PIXELS, dim=3).repeat_interleave(PIXELS, dim=4)
+    return x[..., :side, :side]
+
+
+def _of_bands(cells: Tensor, values: Tensor, rate: int) -> Tensor:
+    """(B, spans * bands) -> (B, 1, lines, columns)"""
+    band = _band(values.shape[2], rate).to(cells.device)
+    x = cells.unflatten(1, (1, -1, BANDS)).transpose(2, 3)[:, :, band]  # (B, 1, lines, spans)
+    return x.repeat_interleave(COLUMNS, dim=3)[..., : values.shape[3]]

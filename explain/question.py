@@ -17,7 +17,8 @@ from explain.analysis import Analysis
 from explain.fields import Fields, fields
 from explain.targets import Target
 
-ROWS = 24_000  # tokens that the fusion reads at once
+ROWS = 8_000  # tokens that the fusion reads at once
+BATCH = 8  # clips that the towers read at once, but for a CPU
 
 
 class Stopped(Exception):
@@ -47,20 +48,27 @@ class Question:
     @cached_property
     def tokens(self) -> dict[Stream, Tensor]:
         """What token-level methods work on: (1, N, d) per stream that is on, class tokens too."""
-        found = self.analysis.tokens
-        return self._streams(found)
+        return _streams(self.analysis.tokens, self.analysis.present)
 
     @cached_property
     def empty(self) -> dict[Stream, Tensor]:
         """The tokens that the towers make of nothing."""
         model = self.analysis.model
         with torch.no_grad():
-            return self._streams(model.encode(model.baseline(self.analysis.inputs)))
+            made = model.encode(model.baseline(self.analysis.inputs))
+        return _streams(made, self.analysis.present)
 
     @cached_property
     def fields(self) -> Fields:
         """What input-level methods work on."""
         return fields(self.analysis)
+
+    @property
+    def clips(self) -> int:
+        """How many clips the towers should read in one pass; more than one gains nothing on a CPU,
+        and a stop would wait for it.
+        """
+        return 1 if self.here.device.type == "cpu" else BATCH
 
     @cached_property
     def value(self) -> float:
@@ -86,22 +94,28 @@ class Question:
         tokens, model = self.analysis.tokens, self.analysis.model
         read = self.target.chance if chance else self.target.score
         many = max(1, ROWS // max(1, rows.shape[1]))
+        rows = rows & self.here
+        order = rows.sum(dim=1).argsort()  # those of one size together, to be packed well
         parts = []
         with torch.no_grad():
-            for some in (rows & self.here).split(many):
+            for some in rows[order].split(many):
                 self.tick()
-                parts.append(read(model.fuse(tokens, some)))
-        return torch.cat(parts)
+                parts.append(read(model.fuse(tokens.packed(some))))
+        return torch.cat(parts)[order.argsort()]
 
     def of_inputs(self, values: Mapping[Stream, Tensor]) -> Tensor:
-        """The score (B,) of what the towers read, (B, ...) per modality of `fields`."""
+        """The score (B,) of what the towers read, (B, ...) per modality of `fields`.
+
+        Those not given stay as they are, and their towers do not run again.
+        """
         self.tick()
         model = self.analysis.model
         # cuDNN has no backward pass of a recurrent layer in evaluation mode.
         exact = torch.backends.cudnn.flags(enabled=False)
         with exact if torch.is_grad_enabled() else contextlib.nullcontext():
             made = model.encode(self.fields.back(values))
-        return self.target.score(self._fuse(self._streams(made), None, ()))
+        changed = _streams(made, [m for m in self.analysis.present if m in values])
+        return self.target.score(self._fuse({**self.tokens, **changed}, None, ()))
 
     def _fuse(
         self, values: Mapping[Stream, Tensor], record: Trace | None, cut: Collection[str]
@@ -117,12 +131,13 @@ class Question:
         extra = {s: values[s].expand(batch, -1, -1) for s in tokens.extra if s in values}
         return self.analysis.model.fuse(Tokens(there, keep, extra), None, record, cut)
 
-    def _streams(self, tokens: Tokens) -> dict[Stream, Tensor]:
-        on = self.analysis.present
-        placed: dict[Stream, Tensor] = {m: x for m, x in tokens.values.items() if m in on}
-        whose = {s: x for s, x in tokens.extra.items() if s.removesuffix("-cls") in on}
-        return placed | whose
-
     def about(self, target: Target) -> Question:
         """The same for another target."""
         return replace(self, target=target)
+
+
+def _streams(tokens: Tokens, on: Collection[Modality]) -> dict[Stream, Tensor]:
+    """The tokens of some modalities, and their class tokens."""
+    placed: dict[Stream, Tensor] = {m: x for m, x in tokens.values.items() if m in on}
+    whose = {s: x for s, x in tokens.extra.items() if s.removesuffix("-cls") in on}
+    return placed | whose

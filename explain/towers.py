@@ -29,7 +29,7 @@ LEAST = np.float32(1e-12)  # a row that special tokens took whole stays zero
 class Gist(Trace):
     """A record of towers that keeps little: of a picture, what its summary token [CLS] reads."""
 
-    def add(self, name: str, weights: Tensor) -> None:
+    def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
         if RECORDED.fullmatch(name):
             kept = weights[:, :, :1].clone() if name.startswith("video") else weights
             super().add(name, kept)

@@ -139,6 +139,12 @@ def batch_mean(logits: Any, *_: Any, **__: Any) -> Any:
     return 1e-2 * logits.mean(dim=0)
 
 
+def by_place(_: Any, tokens: Tokens, present: Any = None, *__: Any, **___: Any) -> Any:
+    short = tokens.only(present)
+    x, kept = short.values["video"].mean(dim=-1), short.keep["video"]
+    return 1e-2 * (x * kept * torch.arange(x.shape[1])).sum(dim=1, keepdim=True)
+
+
 def recorded_more(
     logits: Any, tokens: Any, present: Any = None, record: Any = None, **_: Any
 ) -> Any:
@@ -158,8 +164,9 @@ BROKEN: dict[str, tuple[Spoil, set[str]]] = {
     "rows sum to two": (recording(doubled), {"sums"}),
     "leaks masked tokens": (
         logits(lambda _, tokens, *a, **k: 1e-2 * tokens.values["audio"].sum()),
-        {"influence", "missing"},
+        {"influence", "missing", "packed"},
     ),
+    "places in the fusion": (logits(by_place), {"packed"}),
     "rows of a batch meet": (logits(batch_mean), {"batched"}),
     "cannot be cut": (never_cut, {"cuts"}),
     "records a copy": (recording(lambda w: (w.detach(), w)), {"gradients"}),
@@ -214,4 +221,4 @@ def test_the_exit_says_whether_all_is_well(
     never_cut(model, names)
     monkeypatch.setattr(check, "load", lambda *_: model)
     assert main(["tiny"]) == 1
-    assert "16 of 17 pass" in capsys.readouterr().out
+    assert "17 of 18 pass" in capsys.readouterr().out

@@ -97,3 +97,14 @@ def test_a_tick_stops_the_work(analysis: Analysis) -> None:
     question = Question(analysis, target("auto", analysis), stop)
     with pytest.raises(Stopped):
         question.of_rows(question.here)
+
+
+def test_rows_are_scored_as_the_model_scores_them(run: Analysis) -> None:
+    question = Question(run, target("auto", run))
+    chance = torch.Generator().manual_seed(3)
+    some = (
+        torch.rand(7, question.here.shape[1], generator=chance) < torch.linspace(0, 1, 7)[:, None]
+    )
+    with torch.no_grad():
+        slow = question.target.score(run.model.fuse(run.tokens, some))
+    assert torch.allclose(question.of_rows(some), slow, atol=1e-4)

@@ -104,6 +104,15 @@ def missing(model: FusionModel, clip: Clip) -> Finding:
     return largest(gaps, NEAR)
 
 
+def packed(model: FusionModel, clip: Clip) -> Finding:
+    """absent tokens may be left out: the others keep their meaning when they move together"""
+    tokens = encoded(model, clip)[1]
+    row = _half(presence(tokens, [model.modalities]))
+    return largest(
+        [gap(answers(model.fuse(tokens.packed(row))), answers(model.fuse(tokens, row)))], NEAR
+    )
+
+
 def batched(model: FusionModel, clip: Clip) -> Finding:
     """coalitions in one batch = one by one"""
     tokens = encoded(model, clip)[1]
