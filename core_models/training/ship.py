@@ -40,7 +40,7 @@ TEXT = {
     "num_hidden_layers": 6,
     "num_attention_heads": 12,
     "intermediate_size": 1536,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 130,  # max_pieces between [CLS] and [SEP]
     "type_vocab_size": 2,
     "max_pieces": 128,
 }
@@ -73,7 +73,8 @@ SHIPPED: Mapping[str, Shipped] = {
         "minilm_l6",
         "all-MiniLM-L6-v2 (Reimers and Gurevych 2019, arXiv:1908.10084): a BERT of 6 layers, "
         "width 384, with its own word-piece tokenizer. The pooler is left out, and so are the word "
-        "pieces in other than Latin letters: all English texts are read exactly as before.",
+        "pieces in other than Latin letters, and the places behind the 128 pieces "
+        "that are read: all English texts are read exactly as before.",
     ),
 }
 
@@ -106,10 +107,12 @@ def sound_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[
 
 
 def text_state(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """BERT without its pooler."""
-    return {f"bert.{k}": v for k, v in state.items() if not k.startswith("pooler.")}
+    """BERT without its pooler, and without the places that no text reaches."""
+    kept = {f"bert.{k}": v for k, v in state.items() if not k.startswith("pooler.")}
+    return {**kept, PLACES: kept[PLACES][: config["max_position_embeddings"]]}
 
 
+PLACES = "bert.embeddings.position_embeddings.weight"
 STATES = {"vit": vision_state, "soundnet": sound_state, "bert": text_state}
 
 
