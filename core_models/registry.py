@@ -46,6 +46,11 @@ MODELS: tuple[ModelInfo, ...] = (
         "on GRID, one speaker: its answer means something for such clips alone",
     ),
     ModelInfo(
+        "caam-grid",
+        "40 spoken commands · trained on GRID, one speaker, with the words as text: the answer "
+        "stands in the text",
+    ),
+    ModelInfo(
         "micap-msrvtt",
         "a caption, from the picture and from what is heard, in words · trained on MSR-VTT frames "
         "and captions",

@@ -14,8 +14,9 @@ from core_models.encoders import TextTower, load_encoder
 from core_models.interface import Decoding
 from core_models.micap import MICap
 from core_models.micap_config import MICapConfig
+from core_models.training import prepare_micap
 from core_models.training.audio_captions import Matched, nearest
-from core_models.training.caption_scores import describe, faults
+from core_models.training.caption_scores import CaptionScores, describe, faults, gain
 from core_models.training.captions import (
     CaptionMix,
     CaptionSampler,
@@ -27,7 +28,7 @@ from core_models.training.captions import (
 from core_models.training.cider import CiderD
 from core_models.training.data import Video
 from core_models.training.features import Ragged
-from core_models.training.prepare_micap import CaptionData, CaptionRecipe
+from core_models.training.prepare_micap import CaptionData, CaptionRecipe, read_caption_recipe
 from core_models.training.self_critical import sample
 from core_models.training.train_micap import contrastive, critical_epoch, fit, losses, start
 
@@ -159,6 +160,28 @@ def test_captions_of_many_videos_are_those_of_each(data: CaptionData) -> None:
 def test_faults_of_captions_are_counted() -> None:
     told = {"a": "a man man runs", "b": "a dog in the", "c": "a cat sits", "d": "a cat sits"}
     assert faults(told) == "repeated word 25.0%  broken off 25.0%  different 75.0%"
+
+
+def test_a_gain_is_a_mean_over_videos_with_its_interval() -> None:
+    names = [f"video{i}" for i in range(200)]
+    old = CaptionScores(0, None, 0, 0, dict.fromkeys(names, 30.0))
+    same = replace(old, each={name: 32.0 for name in names})
+    half = replace(old, each={name: 30.0 + 4 * (i % 2) for i, name in enumerate(names)})
+    assert gain(old, old) == (0, 0, 0) and gain(old, same) == (2, 2, 2)
+    more, low, high = gain(old, half)
+    assert more == 2 and 2 - low == pytest.approx(1.96 * 2 / math.sqrt(200), rel=0.15)
+    assert high - 2 == pytest.approx(2 - low, rel=0.2) and gain(old, half) == (more, low, high)
+
+
+def test_what_is_compared_differs_in_what_its_name_says_alone() -> None:
+    folder = Path(prepare_micap.__file__).parent / "recipes"
+    names = ("micap-msrvtt", "micap-contrast", "micap-no-contrast", "micap-no-audio")
+    shipped, on, off, deaf = (read_caption_recipe(folder / f"{name}.json") for name in names)
+    assert shipped.contrast > 0 == off.contrast and shipped.critical > 0 == on.critical
+    assert replace(shipped, name=on.name, critical=0) == on
+    assert replace(on, name=off.name, contrast=0.0) == off
+    assert replace(off.drawing(), text=0.0, alone=0.0) == deaf.drawing()
+    assert replace(off, name=deaf.name, mix=deaf.mix) == deaf
 
 
 def test_cider_by_hand() -> None:

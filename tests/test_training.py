@@ -19,9 +19,11 @@ from safetensors.torch import load_file
 from core_models.caam import CAAM, CAAMConfig
 from core_models.checkpoint import load_model
 from core_models.training.batches import Mix, Sampler, choose, collate
+from core_models.training.cost import ratios
 from core_models.training.data import Video, each_picture, read
 from core_models.training.evaluate import CLIP_SUBSETS, TEXTS
 from core_models.training.features import Features, Ragged, write_ragged
+from core_models.training.grid_caam import swapped
 from core_models.training.measure import SUBSETS, Scores, score, wilson
 from core_models.training.prepare import Recipe, held_out, read_recipe
 from core_models.training.sounds import ANY, ESC10, GRADIO, Sound, pairing
@@ -181,6 +183,27 @@ def test_wilson_interval() -> None:
     low, high = wilson(0.5, 100)
     assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
     assert (wilson(0.0, 10)[0], wilson(1.0, 10)[1], wilson(0.3, 0)) == (0.0, 1.0, (0.0, 1.0))
+
+
+def test_swapped_pictures_are_those_of_other_clips(
+    videos: tuple[Video, ...], features: Features
+) -> None:
+    seen = videos[:4]
+    now = swapped(features, seen)
+    for video, other in zip(seen, (seen[-1], *seen), strict=False):
+        np.testing.assert_array_equal(now.video[video.name], features.video[other.name])
+    assert now.sound is features.sound and now.text is features.text
+
+
+def test_costs_are_multiples_of_the_encoder_pass_of_their_round() -> None:
+    slow, fast = [0.5, 0.5, 2.0, 1.0], [0.25, 0.25, 1.0, 1.0]  # decode, prepare, encode, answer
+    found = {name: x.tolist() for name, x in ratios(np.array([slow, fast])).items()}
+    assert found == {
+        "in all": [2.0, 2.5],
+        "decoding": [0.25, 0.25],
+        "preparing": [0.25, 0.25],
+        "answering": [0.5, 1.0],
+    }
 
 
 def test_soft_labels_are_mixed_in(videos: tuple[Video, ...]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from core_models.registry import find
 from core_models.training import grid
 from core_models.training.batches import Sampler
 from core_models.training.data import SPLITS, Msrvtt, Video, each_sound
-from core_models.training.features import Features, Report, features
+from core_models.training.features import Features, Ragged, Report, features
 from core_models.training.measure import HEARD, SUBSETS, Scores, score
 from core_models.training.prepare import config_of, read_recipe, towers_of
 from core_models.training.sounds import Pairing
@@ -100,6 +101,13 @@ def scores(model: CAAM, rows: Features, clips: tuple[Video, ...]) -> dict[str, S
     return {name: score(model, rows, clips, subset, (0,)) for name, subset in STREAMS.items()}
 
 
+def swapped(rows: Features, clips: Sequence[Video]) -> Features:
+    """The features, each clip with the picture of another."""
+    names, where = [clip.name for clip in clips], rows.video.where
+    others = {name: where[names[i - 1]] for i, name in enumerate(names)}
+    return replace(rows, video=Ragged(rows.video.rows, {**where, **others}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a CAAM on GRID.")
     parser.add_argument("model", help="a checkpoint folder or a shipped name")
@@ -108,9 +116,11 @@ def main() -> None:
     args = parser.parse_args()
     model, data = load_model(find(args.model), towers=False), corpus(args.data / "grid")
     assert isinstance(model, CAAM)
-    rows = features_of(data, model.config, args.cache)
-    for name, found in scores(model, rows, data.split("test")).items():
-        print(f"test {name:6s} {found}")
+    rows, clips = features_of(data, model.config, args.cache), data.split("test")
+    for name, found in scores(model, rows, clips).items():
+        print(f"test {name:6s} {found}", flush=True)
+    strange = score(model, swapped(rows, clips), clips, STREAMS["V+A"])
+    print(f"test V+A    {strange}  with the picture of another clip")
 
 
 if __name__ == "__main__":

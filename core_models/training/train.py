@@ -243,7 +243,13 @@ def train(path: Path, data: Path | None, cache: Path | None, out: Path | None) -
 
 
 # Which module trains what a recipe names as its "trainer".
-TRAINERS = {"caam": "train", "caam-grid": "grid_caam", "mbt": "train_mbt", "micap": "train_micap"}
+TRAINERS = {
+    "caam": "train",
+    "caam-grid": "grid_caam",
+    "mbt": "train_mbt",
+    "micap": "train_micap",
+    "planted": "train_planted",
+}
 
 
 def main() -> None:
