@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -138,14 +138,19 @@ def describe(clip: Clip, tower: SoundTower | None = None) -> Description | None:
     return interpret(tagger, listen(resample(clip, tower.rate), tower, tagger))
 
 
-def described(clip: Clip) -> tuple[Clip, list[str]]:
-    """The clip with its sound in words, if it has no words but sound; and what is to be said."""
-    if clip.words or (found := describe(clip)) is None:
+def described(
+    clip: Clip, hear: Callable[[Clip], Description | None] = describe, by: str = "a small tagger"
+) -> tuple[Clip, list[str]]:
+    """The clip with its sound in words, if it has no words but sound; and what is to be said.
+
+    hear: who describes it; by: what that one is called.
+    """
+    if clip.words or (found := hear(clip)) is None:
         return clip, []
     if found.text == UNCLEAR:
-        return clip, ["The sound could not be put into words: none of the known sounds is clear."]
+        return clip, [f"The sound could not be put into words by {by}: nothing in it is clear."]
     words = tuple(Word(word) for word in found.text.split())
-    said = f"The sound was put into words by a small tagger, {found.confidence:.0%} sure."
+    said = f"The sound was put into words by {by}, {found.confidence:.0%} sure."
     return replace(clip, words=words, text_source="generated"), [said.replace("%", " %")]
 
 

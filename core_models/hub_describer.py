@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from core_models.clip import Clip
-from core_models.describer import UNCLEAR, Description, resample, silent
+from core_models.describer import UNCLEAR, Description, described, resample, silent
 from core_models.tensors import CheckpointError
 
 PREFIX = "transformers:"
@@ -43,10 +44,21 @@ def describe_with(name: str, clip: Clip) -> Description | None:
     logits = torch.stack(rows).float()  # (parts, C)
     chances = (logits.sigmoid() if many else logits.softmax(dim=-1)).mean(dim=0)
     found = {model.config.id2label[i]: chance for i, chance in enumerate(chances.tolist())}
-    return _described(tuple(sorted(found.items(), key=lambda tag: -tag[1])))
+    return _phrased(tuple(sorted(found.items(), key=lambda tag: -tag[1])))
 
 
-def _described(tags: tuple[tuple[str, float], ...]) -> Description:
+def described_by(name: str, clip: Clip) -> Clip:
+    """The clip with its sound in a tagger's words in place of text, and a notice that says so."""
+    if clip.words:
+        said = [f"The clip has words: {name} was not asked what is heard."]
+    elif silent(clip):
+        said = [f"The clip has no sound that {name} could put into words."]
+    else:
+        clip, said = described(clip, partial(describe_with, name), name)
+    return replace(clip, notices=(*clip.notices, *said))
+
+
+def _phrased(tags: tuple[tuple[str, float], ...]) -> Description:
     """The phrase of tags, surest first: "music, speech and dog"."""
     top = tags[0][1]
     if top < UNSURE:

@@ -1,5 +1,6 @@
 """The sound describer: phrases, the shipped tagger on made and real sounds, taggers of others."""
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +12,7 @@ import torch
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
 from core_models import describer
-from core_models.clip import Clip
+from core_models.clip import Clip, Word
 from core_models.describer import (
     PHRASES,
     UNCLEAR,
@@ -24,11 +25,13 @@ from core_models.describer import (
     resample,
 )
 from core_models.encoders import SoundTower, Tower, load_encoder
-from core_models.hub_describer import describe_with
+from core_models.hub_describer import describe_with, described_by
 from core_models.tensors import CheckpointError
 from core_models.training.evaluate_describer import calibration_error, verdict
 from core_models.training.heard import truth_of
 from core_models.training.sounds import waveform
+from explain.__main__ import main
+from tests import media_files
 from tests.conftest import make_clip
 
 ESC10 = Path(__file__).parents[2] / "shared" / "data" / "esc10"
@@ -209,6 +212,40 @@ def test_a_tagger_of_others_describes(stranger: Path) -> None:
     assert sum(chance for _, chance in said.tags) == pytest.approx(1.0, abs=1e-5)
     assert said.tags[0][0].lower() in said.text and said.text == said.text.lower()
     assert 0 <= said.confidence <= said.tags[0][1]
+
+
+def test_a_taggers_words_become_the_text_and_are_called_its_own(stranger: Path) -> None:
+    name = f"transformers:{stranger}"
+    clip = replace(sounding(tone()), words=(), text_source="none")
+    said, now = describe_with(name, clip), described_by(name, clip)
+    assert said is not None and " ".join(word.text for word in now.words) == said.text
+    assert now.text_source == "generated" and name in now.notices[-1]
+
+
+def test_a_tagger_is_not_asked_where_there_are_words_or_no_sound() -> None:
+    name = "transformers:nobody/nothing"
+    told = replace(sounding(tone()), words=(Word("drums"),), text_source="typed")
+    silence = replace(sounding(np.zeros(RATE)), words=(), text_source="none")
+    for clip in (told, silence):
+        now = described_by(name, clip)
+        assert now.words == clip.words and now.text_source == clip.text_source
+        assert name in now.notices[-1] and len(now.notices) == len(clip.notices) + 1
+
+
+def test_the_command_line_says_on_screen_and_in_the_export_who_described_the_sound(
+    stranger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wave = media_files.tone(3, RATE)
+    video = media_files.make_clip(tmp_path / "clip.mp4", media_files.even(3, 10), wave=wave)
+    name, out = f"transformers:{stranger}", tmp_path / "out"
+    asked = [str(video), "--model", "micap-msrvtt", "--described-by", name, "--out", str(out)]
+    assert main(asked) == 0
+    written = json.loads((out / "prediction.json").read_text())
+    (notice,) = [line for line in written["notices"] if name in line]
+    assert notice in capsys.readouterr().out and "put into words by" in notice
+    assert not any("a small tagger" in line for line in written["notices"])
+    heard = {word.strip(",") for word in written["clip"]["words"]} - {"and"}
+    assert heard and heard <= {"speech", "music", "dog"}
 
 
 @pytest.mark.parametrize(
