@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import gradio as gr
 import torch
 
+from app.jobs import WORKERS
 from app.problems import problem, sentence
 from app.session import Run, Runs, begin, command, exported, shown, switched
 from app.sidebar import MODEL, Sidebar
@@ -24,7 +25,6 @@ from explain.analysis import captioned
 from explain.render.cards import compare, first_look
 
 READER = "caam-msrvtt"  # reads what a captioner wrote
-WORKERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="analyse")
 T = TypeVar("T")
 STOPPED = "<p>Stopped; what was there before is kept.</p>"
 NO_COMPARISON = (

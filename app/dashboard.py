@@ -6,10 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from app import api, modalities
 from app.actions import NO_COMPARISON, READER, Actions, Content
+from app.explaining import Explaining
 from app.session import Runs
 from app.sidebar import sidebar
+from app.trusting import Trusting
 from app.viewer import Viewer
+from app.why import tab
 from core_models.registry import MODELS, find, pick_device
 
 IN_BUNDLE = (
@@ -44,6 +48,10 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                 with gr.Column(elem_id="viewer-card"):
                     viewer = Viewer(elem_id="viewer")
                 with gr.Tabs(elem_id="tabs"):
+                    with gr.Tab("Why"):
+                        why = tab()
+                    with gr.Tab("Modalities"):
+                        panel = modalities.tab()
                     with gr.Tab("Compare"):
                         compared = gr.HTML(NO_COMPARISON, elem_id="compare")
                     with gr.Tab("Export"):
@@ -54,8 +62,16 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                         command = gr.HTML(elem_id="command")
                         download = gr.DownloadButton(visible="hidden", elem_id="download")
         content = Content(run, message, answer, viewer, compared, reader, command, download)
-        actions = Actions(Runs(), place, side, content)
-        _wire(actions)
+        runs = Runs()
+        api.add(runs, place, names)
+        actions, explaining = Actions(runs, place, side, content), Explaining(runs, why, viewer)
+        trusting = Trusting(runs, why)
+        # The listeners of a button follow each other: what ends comes before what begins.
+        for button, end in ((side.go, explaining), (side.go, trusting), (why.go, trusting)):
+            button.click(end.stop, why.busy, None, queue=False, api_visibility="private")
+        explained, picked, changes = explaining.wire(run, _wire(actions))
+        trusting.wire(run, explained, picked, changes)
+        modalities.wire(runs, run, why, panel, changes)
         for button, kind in ((everything, "zip"), (report, "report")):
             button.click(
                 actions.export(kind),
@@ -67,7 +83,8 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
     return page
 
 
-def _wire(actions: Actions) -> None:
+def _wire(actions: Actions) -> list[Any]:
+    """The events after which there is another run, or the same with other streams."""
     side, content = actions.side, actions.content
     answers = [content.message, content.answer, content.viewer, content.compared, content.reader]
     buttons = [side.go, side.stop]
@@ -92,7 +109,7 @@ def _wire(actions: Actions) -> None:
         queue=False,
         api_visibility="private",
     )
-    for stream in side.streams:
+    toggles = [
         stream.input(
             actions.toggle,
             [content.run, *side.streams],
@@ -101,3 +118,6 @@ def _wire(actions: Actions) -> None:
             show_progress="hidden",
             api_visibility="private",
         )
+        for stream in side.streams
+    ]
+    return [*jobs, *toggles]

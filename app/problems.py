@@ -8,9 +8,11 @@ from html import escape
 from core_models.checkpoint import CheckpointError
 from core_models.media import MediaError
 from explain.analysis import NothingToReadError
+from explain.methods.registry import MethodError
+from explain.targets import TargetError
 
 log = logging.getLogger(__name__)
-KNOWN = (MediaError, CheckpointError, NothingToReadError)
+KNOWN = (MediaError, CheckpointError, NothingToReadError, TargetError, MethodError)
 UNFORESEEN = (
     "Something went wrong on our side; your clip and earlier results are kept. "
     "Try again, or try another clip."

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,36 @@ from core_models.clip import MODALITIES, Clip, Modality
 from core_models.interface import Decoding
 from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
+from explain.attribution import Attribution
 from explain.export import Footage, bundle, files, report, watchable
+from explain.trust import Trust
 from explain.viewer.payload import payload
+from explain.viewer.scores import Scored, scored
+
+KEPT = 8  # explanations of a run
+
+
+@dataclass(frozen=True, eq=False)
+class Reason:
+    """An explanation that a run keeps.
+
+    of: what was asked. drawn, path: as the viewer reads it. trust: how far it holds.
+    """
+
+    id: str
+    of: Analysis
+    found: Attribution
+    drawn: Scored
+    path: Path
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One analysed clip. full: with all that the clip has; now: with what is switched on."""
+    """One analysed clip. full: with all that the clip has; now: with what is switched on.
+
+    view: the value of the viewer but for the explanations; reasons: these, the newest first.
+    """
 
     id: str
     full: Analysis
@@ -32,6 +55,17 @@ class Run:
     footage: Footage
     folder: Path
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    view: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def fitting(self) -> tuple[Reason, ...]:
+        """The explanations of what is switched on now."""
+        return tuple(r for r in self.reasons if r.of.present == self.now.present)
+
+    def reason(self, name: str) -> Reason | None:
+        """The explanation of this id, where it is kept."""
+        return next((r for r in self.reasons if r.id == name), None)
 
     @property
     def before(self) -> Analysis | None:
@@ -44,6 +78,7 @@ class Run:
         tensors = [*self.full.inputs.values.values(), *self.full.tokens.values.values()]
         arrays = [*self.full.attention.values(), *self.now.attention.values()]
         arrays += self.full.towers.values()
+        arrays += [x for r in self.reasons for x in r.found.scores.values()]
         clip = self.full.clip
         held = sum(t.nbytes for t in tensors) + sum(a.nbytes for a in arrays)
         return held + clip.frames.nbytes + clip.waveform.nbytes
@@ -70,6 +105,13 @@ class Runs:
                 _, old = self._runs.popitem(last=False)
                 shutil.rmtree(old.folder, ignore_errors=True)
 
+    def change(self, key: str, how: Callable[[Run], Run]) -> Run | None:
+        """The run changed, where it is still kept."""
+        with self._lock:
+            if key in self._runs:
+                self._runs[key] = how(self._runs[key])
+            return self._runs.get(key)
+
     def get(self, key: str | None) -> Run | None:
         with self._lock:
             return self._runs.get(key or "")
@@ -94,14 +136,37 @@ def begin(
 def switched(run: Run, present: Collection[Modality]) -> Run:
     """The same run with other modalities switched on."""
     there = [m for m in run.full.present if m in present]
-    if there == list(run.now.present):
+    if there != list(run.now.present):
+        now = run.full if there == list(run.full.present) else toggle(run.full, there)
+        run = replace(run, now=replace(now, seconds=run.full.seconds))
+    elif run.view:
         return run
-    now = run.full if there == list(run.full.present) else toggle(run.full, there)
-    return replace(run, now=replace(now, seconds=run.full.seconds))
+    return replace(run, view=_view(run))
+
+
+def reasoned(run: Run, of: Analysis, found: Attribution, key: str) -> Run:
+    """The run with an explanation; one of the same key gives way, and the oldest when too many."""
+    drawn, path = scored(found, of, key), run.folder / f"{key}.bin"
+    path.write_bytes(drawn.content)
+    others = tuple(r for r in run.reasons if r.id != key)
+    return replace(run, reasons=(Reason(key, of, found, drawn, path), *others)[:KEPT])
+
+
+def judged(run: Run, key: str, trust: Trust) -> Run:
+    """The run with what is known of one of its explanations."""
+    told = tuple(replace(r, trust=trust) if r.id == key else r for r in run.reasons)
+    return replace(run, reasons=told)
 
 
 def shown(run: Run) -> dict[str, Any]:
     """What the viewer is given: a description, and the files that it fetches."""
+    drawn = {"scores": [r.drawn.meta for r in run.fitting], "asks": True}
+    files = [str(r.path) for r in run.fitting]
+    return {**run.view, "scores": files, "meta": {**run.view["meta"], **drawn}}
+
+
+def _view(run: Run) -> dict[str, Any]:
+    """All of it but the explanations, written into the folder of the run."""
     stamp = f"{run.id[:6]}-{''.join(m[0] for m in run.now.present)}"
     made = payload(run.now, stamp, run.footage.start)
     value: dict[str, Any] = {"meta": made.meta, "video": str(run.footage.path)}

@@ -6,10 +6,12 @@ import gradio as gr
 from gradio.themes import sizes
 
 from explain.render.cards import CSS as CARDS
+from explain.render.modality_cards import CSS as MODALITIES
+from explain.render.trust_cards import CSS as TRUST
 from explain.viewer import css as viewer_css
 
 FONT = ("Inter", "system-ui", "Segoe UI", "DejaVu Sans", "sans-serif")
-CSS = viewer_css() + CARDS + (Path(__file__).parent / "page.css").read_text()
+CSS = viewer_css() + CARDS + MODALITIES + TRUST + (Path(__file__).parent / "page.css").read_text()
 
 
 def theme() -> gr.themes.Base:

@@ -12,17 +12,24 @@ from explain import viewer
 
 
 class ViewerData(GradioModel):
-    """What the script reads: the clip, the strip of frames, the spectrogram, the maps' bytes."""
+    """What the script reads: the clip, the strip of frames, the spectrogram, the maps' bytes, and
+    the bytes of every explanation.
+    """
 
     video: FileData | None = None
     strip: FileData | None = None
     sound: FileData | None = None
     tensor: FileData | None = None
+    scores: list[FileData] = Field(default_factory=list)
     meta: dict[str, Any] = Field(default_factory=dict)
 
 
 class Viewer(gr.HTML):
-    """Shows one run. Its value is `{"video", "strip", "sound", "tensor": path or None, "meta"}`."""
+    """Shows one run.
+
+    Its value is `{"video", "strip", "sound", "tensor": path or None, "scores": paths, "meta"}`. It
+    fires `select` when an explanation is chosen (`show`, its id) or a word asked about (`ask`).
+    """
 
     data_model = ViewerData
 
@@ -44,7 +51,8 @@ class Viewer(gr.HTML):
             for name in ("video", "strip", "sound", "tensor")
             if value.get(name) is not None
         }
-        return ViewerData(**files, meta=value["meta"])
+        scores = [FileData(path=str(path)) for path in value.get("scores", ())]
+        return ViewerData(**files, scores=scores, meta=value["meta"])
 
     def preprocess(self, payload: Any) -> Any:
         return payload

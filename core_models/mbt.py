@@ -218,7 +218,7 @@ class MBT(nn.Module):
             out["video"] = FrameGrid(clip.times, *self.video.grid)
         if "audio" in inputs.values:
             edges = self.audio.edges(inputs.values["audio"].shape[1], clip.rate)
-            out["audio"] = BandGrid(edges + clip.start, self.audio.grid[0])
+            out["audio"] = BandGrid(edges + clip.start, self.audio.grid[0], self.audio.hertz())
         for m in (m for m in HALVES if m in inputs.values):
             out[CLASS[m]] = SlotGrid(self.tower(m).classes)
         if self.config.fusion != "late":

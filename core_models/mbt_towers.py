@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core_models.spectrogram import frame_step, log_mel
+from core_models.spectrogram import band_borders, frame_step, log_mel
 from core_models.trace import Trace
 from core_models.vit import Tower
 
@@ -156,6 +156,13 @@ class SoundTower(Tower):
         lap = (c.audio_patch[1] - c.audio_stride[1]) / 2
         inner = (np.arange(1, columns) * c.audio_stride[1] + lap) * step / rate
         return np.concatenate([[0.0], inner, [end]])
+
+    def hertz(self) -> NDArray[np.float64]:
+        """The borders of the rows of patches in Hz; where two overlap, in the middle."""
+        c, rows = self.config, self.grid[0]
+        lap = (c.audio_patch[0] - c.audio_stride[0]) / 2
+        inner = np.arange(1, rows) * c.audio_stride[0] + lap
+        return band_borders(np.concatenate([[0.0], inner, [c.mel_bands]]), c.mel_bands)
 
 
 def cut_out(frames: Tensor, cells: Tensor, patch: int) -> Tensor:

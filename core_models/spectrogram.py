@@ -31,6 +31,14 @@ def mel_matrix(rate: int, size: int, bands: int) -> Tensor:
     return torch.minimum(rise, fall).clamp(min=0) * gain
 
 
+def band_borders(at: NDArray[np.float64], bands: int) -> NDArray[np.float64]:
+    """The pitch in Hz at which so many bands of `mel_matrix` end and the others begin."""
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in RANGE)
+    mel = low + (at + 0.5) / (bands + 1) * (high - low)
+    found: NDArray[np.float64] = 700 * (10 ** (mel / 2595) - 1)
+    return found
+
+
 def frame_step(rate: int, hop: float) -> int:
     """The samples from one frame to the next."""
     return max(1, round(hop * rate))

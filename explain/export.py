@@ -1,143 +1,87 @@
-"""A run as files: prediction, attention, figures, report, and the manifest to replay it."""
+"""A run as files: prediction, attention, attributions, figures, film, report, and the manifest."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
+import tempfile
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from html import escape
-from importlib.metadata import version
-from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from threading import Event
+from typing import Any
 
 from core_models.clip import MODALITIES, Clip
-from core_models.layout import WordGrid
 from core_models.media import playable, preview
+from explain import record, tables
 from explain.analysis import Analysis, Array, tower_path
+from explain.arrays import arrays, npz
+from explain.attribution import Attribution
 from explain.maps import NAMES
+from explain.methods.registry import find
+from explain.modalities import ModalityReport
+from explain.record import stems
+from explain.render.attribution_figures import attribution_figure
 from explain.render.cards import CSS, first_look
+from explain.render.draw import drawn
 from explain.render.figures import figures
-from explain.viewer.payload import payload, words
+from explain.render.video import of_attention, of_attribution, overlay
+from explain.render.why_cards import facts
+from explain.trust import Trust
+from explain.viewer.payload import payload
+from explain.viewer.scores import scored
 from explain.viewer.standalone import data_url, page
 
-PACKAGES = ("torch", "timm", "transformers", "av", "numpy", "matplotlib")
 MAX_VIDEO = 12_000_000  # bytes of a clip that a report carries inside
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a bundle
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A file that browsers play; it begins at `start` seconds of the clip's own file."""
+    """A file that browsers play; it begins at `start` seconds of the clip's own file.
+
+    ours: our decoder made it, so it may be read outside the decoder.
+    """
 
     path: Path
     start: float = 0.0
+    ours: bool = False
 
 
 def watchable(path: Path, clip: Clip, folder: Path) -> Footage:
     """The file itself where browsers play it, else a preview of the window, made in folder."""
-    if playable(path):
-        return Footage(path)
+    return Footage(path) if playable(path) else _copied(path, clip, folder)
+
+
+def _copied(path: Path, clip: Clip, folder: Path) -> Footage:
     copy = folder / "preview.mp4"
     preview(path, copy, start=clip.start, length=clip.duration)
-    return Footage(copy, clip.start)
-
-
-def prediction(analysis: Analysis) -> dict[str, Any]:
-    """The answer and what it rests on, ready for JSON."""
-    clip = analysis.clip
-    labels = analysis.model.labels
-    return {
-        "model": analysis.model.name,
-        "clip": {
-            "name": clip.name,
-            "sha256": clip.key,
-            "duration_s": clip.duration,
-            "start_s": clip.start,
-            "frame_times": clip.times.tolist(),
-            "audio": bool(len(clip.waveform)),
-            "words": [w.text for w in words(analysis)],
-            "text_source": clip.text_source,
-        },
-        "present": list(analysis.present),
-        **_answer(analysis),
-        "pairs": {
-            pair: dict(zip(labels, vote.tolist(), strict=True))
-            for pair, vote in analysis.votes.items()
-        },
-        "cuts": dict(analysis.cuts),
-        "familiar": {m: asdict(place) for m, place in analysis.familiar.items()},
-        "alignment": {pair: asdict(close) for pair, close in analysis.close.items()},
-        "notices": list(analysis.notices),
-    }
-
-
-def _answer(analysis: Analysis) -> dict[str, Any]:
-    """The categories, or the caption with the beams that were considered."""
-    said = analysis.caption
-    if said is None:
-        return {
-            "top": [{"label": label, "probability": p} for label, p in analysis.top[:5]],
-            "probabilities": dict(analysis.top),
-        }
-    return {
-        "caption": {
-            "text": said.text,
-            "words": [{"word": w.text, "probability": w.probability} for w in said.words],
-            "beams": [asdict(beam) for beam in said.beams],
-        },
-        "decoding": asdict(analysis.decoding),
-    }
-
-
-def axes(analysis: Analysis) -> dict[str, Any]:
-    """The place of every token: frame times and cells, edges in seconds, words."""
-    return {
-        m: {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(grid).items()}
-        for m, grid in analysis.layout.items()
-        if not isinstance(grid, WordGrid)
-    } | {
-        m: {"words": [asdict(w) for w in grid.words], "owner": grid.owner.tolist()}
-        for m, grid in analysis.layout.items()
-        if isinstance(grid, WordGrid)
-    }
-
-
-def manifest(analysis: Analysis, arguments: Mapping[str, Any], hashes: Mapping[str, str]) -> Any:
-    """What is needed to do it again. No step of a run is random: the seed is null."""
-    device = next(iter(analysis.tokens.values.values())).device
-    return {
-        "fusionscope": 1,
-        "arguments": dict(arguments),
-        "clip_sha256": analysis.clip.key,
-        "weights_sha256": dict(hashes),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "device": str(device),
-        "seed": None,
-        "seconds": analysis.seconds,
-    }
+    return Footage(copy, clip.start, ours=True)
 
 
 def inline(kind: str, content: bytes | None) -> dict[str, str] | None:
     return None if content is None else {"url": data_url(content, kind)}
 
 
-def report(analysis: Analysis, footage: Footage) -> str:
+def report(analysis: Analysis, footage: Footage, attributions: Sequence[Attribution] = ()) -> str:
     """One HTML file with the viewer inside; the clip too where it is small enough to carry."""
     shown = payload(analysis, analysis.clip.key[:8], footage.start)
     video, kind = footage.path, "video/mp4"
     if video.suffix.lower() == ".webm":
         kind = "video/webm"
     small = video.stat().st_size <= MAX_VIDEO
+    scores = [scored(a, analysis, f"a{i}") for i, a in enumerate(attributions)]
     value = {
         "video": inline(kind, video.read_bytes() if small else None),
         "strip": inline("image/jpeg", shown.strip),
         "sound": inline("image/png", shown.sound),
         "tensor": inline("application/octet-stream", shown.tensor),
-        "meta": shown.meta,
+        "scores": [inline("application/octet-stream", s.content) for s in scores],
+        "meta": {**shown.meta, **({"scores": [s.meta for s in scores]} if scores else {})},
     }
     clip, model = analysis.clip, analysis.model.name
     read = ", ".join(NAMES[m] for m in MODALITIES if m in analysis.present)
@@ -145,8 +89,16 @@ def report(analysis: Analysis, footage: Footage) -> str:
         f'<style>{CSS}</style><div class="fs"><p class="fc-note">{escape(model)} · read {read} · '
         f"{clip.duration:.1f} s · made with FusionScope</p></div>{first_look(analysis)}"
     )
+    found = "".join(_reason(a) for a in attributions)
     foot = f'<div class="fs"><p class="fc-note">sha256 of the clip: {clip.key}</p></div>'
-    return page(f"{clip.name} · FusionScope", head, foot, value)
+    return page(f"{clip.name} · FusionScope", head, found + foot, value)
+
+
+def _reason(found: Attribution) -> str:
+    """What is to be known of one explanation; the time that it took stands in the manifest."""
+    title = escape(f"{find(found.method).title}: why {found.target.name}")
+    told = facts(replace(found, seconds=0))
+    return f'<div class="card"><div class="fs"><b>{title}</b></div>{told}</div>'
 
 
 def towers(analysis: Analysis) -> dict[str, Array]:
@@ -160,42 +112,78 @@ def files(
     arguments: Mapping[str, Any],
     hashes: Mapping[str, str],
     footage: Footage,
+    attributions: Sequence[Attribution] = (),
+    trusts: Sequence[Trust] = (),
+    modalities: ModalityReport | None = None,
 ) -> dict[str, bytes]:
-    """Every file of the export by its relative name."""
+    """Every file of the export by its relative name; the manifest comes first, and names all.
+
+    trusts: of the attributions; modalities: what each modality did. With the same arguments every
+    file but the manifest, which says how long it took, is the same byte for byte.
+    """
     out = {
-        "prediction.json": _json(prediction(analysis)),
-        "manifest.json": _json(manifest(analysis, arguments, hashes)),
-        "axes.json": _json(axes(analysis)),
-        "report.html": report(analysis, footage).encode(),
+        "prediction.json": _json(record.prediction(analysis)),
+        "predictions.csv": tables.predictions(analysis),
+        "axes.json": _json(record.axes(analysis)),
+        "attention.npz": npz(dict(analysis.attention)),
+        "towers.npz": npz(dict(towers(analysis))),
+        "report.html": report(analysis, footage, attributions).encode(),
     }
-    for name, held in (("attention", analysis.attention), ("towers", towers(analysis))):
-        arrays = BytesIO()
-        np.savez_compressed(arrays, **cast(dict[str, Any], held))
-        out[f"{name}.npz"] = arrays.getvalue()
-    for name, figure in figures(analysis):
-        for kind in ("png", "svg"):
-            drawn = BytesIO()
-            metadata = {"Date": None} if kind == "svg" else None
-            figure.savefig(drawn, format=kind, dpi=200, metadata=metadata)
-            out[f"figures/{name}.{kind}"] = drawn.getvalue()
+    if attributions or modalities:
+        out["metrics.json"] = _json(record.metrics(analysis, attributions, trusts, modalities))
+    for stem, found in zip(stems(attributions), attributions, strict=True):
+        out[f"attribution.{stem}.npz"] = npz(arrays(found, analysis.clip))
+        out[f"attribution.{stem}.csv"] = tables.attribution(found, analysis.clip)
+    halt = Event()
+    with ThreadPoolExecutor(1) as beside:  # coding films leaves Python free to draw
+        still = beside.submit(_figures, analysis, attributions, halt)
+        try:
+            out |= dict(_films(analysis, footage, attributions)) | still.result()
+        finally:
+            halt.set()
+    made = record.manifest(analysis, arguments, hashes, attributions, trusts)
+    made["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in out.items()}
+    return {"manifest.json": _json(made), **out}
+
+
+def _figures(
+    analysis: Analysis, attributions: Sequence[Attribution], halt: Event
+) -> dict[str, bytes]:
+    """All still figures, until told to halt."""
+    names = [f"attribution.{stem}" for stem in stems(attributions)]
+    own = ((n, attribution_figure(analysis, a)) for n, a in zip(names, attributions, strict=True))
+    out: dict[str, bytes] = {}
+    for name, figure in chain(own, figures(analysis)):
+        if halt.is_set():
+            break
+        out |= {f"figures/{name}.{kind}": content for kind, content in drawn(figure).items()}
     return out
 
 
-def write(contents: Mapping[str, bytes], folder: Path) -> None:
-    """The files of an export into a folder."""
-    for name, content in contents.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+def _films(
+    analysis: Analysis, footage: Footage, attributions: Sequence[Attribution]
+) -> Iterator[tuple[str, bytes]]:
+    """The clip with each attribution laid over it; without any, with the last layer's attention."""
+    clip = analysis.clip
+    names = stems(attributions) or ["attention"]
+    layers = [of_attribution(a) for a in attributions] or [of_attention(analysis)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = footage if footage.ours else _copied(footage.path, clip, folder)
+        for stem, layer in zip(names, layers, strict=True):
+            overlay(ours.path, clip, layer, folder / "film.mp4", ours.start)
+            yield f"overlay.{stem}.mp4", (folder / "film.mp4").read_bytes()
 
 
 def bundle(contents: Mapping[str, bytes], target: Path) -> Path:
     """The files of an export as one zip."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
-            archive.writestr(name, content)
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content)
     return target
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

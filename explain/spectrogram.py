@@ -20,8 +20,20 @@ def mel_matrix(bands: int, bins: int, rate: int) -> NDArray[np.float32]:
     return np.clip(np.minimum(up, down), 0, None).astype(np.float32)
 
 
+BANDS = 80
+
+
+def heights(hertz: NDArray[np.float64], rate: int, bands: int = BANDS) -> NDArray[np.float64]:
+    """Where frequencies lie on the picture that `log_mel` makes: 0 is its lower edge, 1 its upper.
+
+    A band is centred on the top of its triangle, so the picture ends half a band from 0 Hz.
+    """
+    step = float(mel(np.array(rate / 2))) / (bands + 1)
+    return np.clip((mel(hertz) / step - 0.5) / bands, 0, 1)
+
+
 def log_mel(
-    waveform: NDArray[np.float32], rate: int, width: int = 960, bands: int = 80
+    waveform: NDArray[np.float32], rate: int, width: int = 960, bands: int = BANDS
 ) -> NDArray[np.float32]:
     """Mono waveform -> (bands, columns) in [0, 1], low bands first; 80 dB below the peak is 0."""
     window = 1024

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 README = Path(__file__).parent.parent / "README.md"
-CALLS, WRAP, CHECK, LINE = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+CALLS, CLIENT, WRAP, CHECK, LINE = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
 def module(code: str) -> dict[str, Any]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core_models.registry import MODELS
 from explain.__main__ import main
 from explain.analysis import Analysis
-from explain.export import Footage, bundle, files
+from explain.asking import attributions
+from explain.export import Footage, bundle, files, report
+from explain.folder import write
+from explain.methods.registry import METHODS
 from tests.media_files import even, make_clip, tone
 
-FIGURE = re.compile(r"figures/[\w.-]+\.(png|svg)")
+FIGURE = re.compile(r"figures/[\w.-]+\.(png|svg|pdf)")
+TWO = ("token-integrated-gradients", "token-gradient-shap")
+WHY = ["--method", ",".join(TWO), "--set", f"{TWO[0]}.steps=4", "--set", "samples=4"]
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +74,8 @@ def test_attention(written: Path) -> None:
 def test_figures_and_report(written: Path) -> None:
     names = {p.relative_to(written).as_posix() for p in (written / "figures").iterdir()}
     assert names and all(FIGURE.fullmatch(name) for name in names)
-    assert {n[:-4] for n in names if n.endswith("png")} == {
-        n[:-4] for n in names if n.endswith("svg")
-    }
+    stems = [{n[:-4] for n in names if n.endswith(kind)} for kind in ("png", "svg", "pdf")]
+    assert stems[0] == stems[1] == stems[2]
     report = (written / "report.html").read_text()
     assert "<b>plays</b>" not in report and "&lt;b&gt;plays" in report
     assert not re.search(r"""(src|href)=["']https?:""", report)
@@ -83,6 +89,106 @@ def test_replay_gives_the_same_numbers(written: Path, tmp_path: Path) -> None:
         assert new.files == old.files
         for name in old.files:
             np.testing.assert_allclose(new[name], old[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [info.name for info in MODELS])
+def test_replay_gives_the_same_bytes(name: str, file: Path, tmp_path: Path) -> None:
+    """With two methods, one of them random: all but the manifest, which says how long it took."""
+    first, again = tmp_path / "first", tmp_path / "again"
+    given = [str(file), "--model", name, "--text", "blue two", "--length", "1.5"]
+    assert main([*given, *WHY, "--out", str(first)]) == 0
+    assert main(["--replay", str(first / "manifest.json"), "--out", str(again)]) == 0
+    old, new = (json.loads((out / "manifest.json").read_text()) for out in (first, again))
+    assert old["files"] == new["files"] and old["seeds"] == {TWO[1]: 0}
+    assert [one["settings"] for one in old["explanations"]] == [
+        {"steps": 4}, {"samples": 4, "noise": 0.1, "seed": 0},
+    ]  # fmt: skip
+    there = {p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file()}
+    assert there == {*old["files"], "manifest.json"}
+    for method in TWO:
+        made = {f"attribution.{method}.npz", f"attribution.{method}.csv", f"overlay.{method}.mp4"}
+        assert made <= there and f"figures/attribution.{method}.pdf" in there
+    said = json.loads((first / "metrics.json").read_text())
+    assert list(said["methods"]) == list(TWO)
+    assert all(one["trust"]["verdict"] for one in said["methods"].values())
+
+
+def test_a_replay_says_what_is_not_the_same(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((written / "manifest.json").read_text())
+    manifest["files"]["axes.json"] = "0" * 64
+    changed = tmp_path / "manifest.json"
+    changed.write_text(json.dumps(manifest))
+    assert main(["--replay", str(changed), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "axes.json is not what it was" in said and "prediction.json is not" not in said
+
+
+def test_an_earlier_export_gives_way_and_other_files_stay(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = {"figures/a.png": b"a", "figures/b.png": b"b", "c.json": b"c"}
+    digests = {name: sha256(content).hexdigest() for name, content in made.items()}
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"a")
+    digests |= {"../outside": digests["figures/a.png"], str(outside): digests["figures/a.png"]}
+    write({**made, "manifest.json": json.dumps({"files": digests}).encode()}, out)
+    (out / "mine.txt").write_text("kept")
+    (out / "figures" / "b.png").write_bytes(b"changed by hand")
+    write({"c.json": b"new", "manifest.json": b"{}"}, out)
+    left = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert left == {"figures/b.png", "c.json", "manifest.json", "mine.txt"}
+    assert (out / "c.json").read_bytes() == b"new" and outside.exists()
+    write({"d.json": b"d"}, out)  # no list of files: nothing is taken for ours
+    assert (out / "c.json").exists() and not list(tmp_path.glob(".explained*"))
+
+
+def test_a_stop_leaves_nothing(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("explain.export.overlay", "explain.asking.attribute", "explain.__main__.write"):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, stopped)
+            assert main([str(file), *WHY, "--out", str(tmp_path / "out")]) == 130
+        said = capsys.readouterr()
+        assert said.err == "explain: Stopped; nothing half-done was kept.\n" and said.out == ""
+        assert not list(tmp_path.iterdir())
+
+
+def test_progress_is_one_line_where_somebody_watches(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([str(file), *WHY, "--trust", "none", "--out", str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main([str(file), *WHY, "--trust", "none", "--out", str(tmp_path / "b")]) == 0
+    err = capsys.readouterr().err
+    assert "Integrated gradients of tokens 100 %" in err and "\n" not in err
+    assert err.endswith("\r\x1b[K")
+
+
+def test_the_list_of_methods(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-methods"]) == 0
+    alone = capsys.readouterr().out.splitlines()
+    assert len(alone) == len(METHODS) + 1 and all(m.name in "".join(alone) for m in METHODS)
+    assert main([str(file), "--list-methods"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(alone)
+
+
+def test_the_report_shows_why(analysis: Analysis, file: Path) -> None:
+    found = attributions(analysis, [(TWO[0], "auto", {"steps": 4})])
+    plain, with_it = report(analysis, Footage(file)), report(analysis, Footage(file), found)
+    assert '"scores": []' in plain and '"method": "token-integrated-gradients"' in with_it
+    assert "Integrated gradients of tokens: why" in with_it and "fc-facts" in with_it
 
 
 def test_without_a_modality(file: Path, tmp_path: Path) -> None:
@@ -118,6 +224,17 @@ BAD: dict[str, list[str]] = {
     "window behind the end": ["made.mp4", "--start", "300"],
     "no manifest": ["--replay", "text.mp4"],
     "no such device": ["made.mp4", "--device", "mps"],
+    "unknown method": ["made.mp4", "--method", "relevance,nonesuch"],
+    "unknown target": ["made.mp4", "--target", "nonesuch", "--method", "relevance"],
+    "target of a caption": ["made.mp4", "--target", "word:2"],
+    "unknown setting": ["made.mp4", "--method", "relevance", "--set", "steps=4"],
+    "no value": ["made.mp4", "--method", "relevance", "--set", "steps"],
+    "out of range": ["made.mp4", "--method", TWO[0], "--set", "steps=100000"],
+    "no number": ["made.mp4", "--method", TWO[0], "--set", "steps=many"],
+    "setting of nothing": ["made.mp4", "--set", "steps=4"],
+    "method of a missing stream": ["made.mp4", "--without", "text", "--target", "A rather than B"],
+    "a file as the folder": ["made.mp4", "--out", "made.mp4"],
+    "a folder in a file": ["made.mp4", "--out", "made.mp4/out"],
 }
 
 
@@ -141,7 +258,7 @@ def test_bad_input_is_one_line_and_exit_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(oddities)
-    given = [*BAD[case], "--out", str(tmp_path / "out")]
+    given = ["--out", str(tmp_path / "out"), *BAD[case]]
     try:
         code: object = main(given)
     except SystemExit as stop:
@@ -166,3 +283,5 @@ def test_the_bundle_holds_every_file(analysis: Analysis, file: Path, tmp_path: P
     with zipfile.ZipFile(bundle(contents, tmp_path / "all.zip")) as archive:
         assert set(archive.namelist()) == set(contents)
         assert archive.testzip() is None
+    first = (tmp_path / "all.zip").read_bytes()
+    assert bundle(contents, tmp_path / "again.zip").read_bytes() == first

@@ -190,6 +190,7 @@ def test_layout() -> None:
     assert isinstance(video, FrameGrid) and (video.rows, video.cols) == (2, 2)
     assert isinstance(audio, BandGrid) and audio.size == 10
     np.testing.assert_allclose(audio.edges[[0, -1]], [clip.start, clip.start + clip.duration])
+    assert audio.hertz is not None and len(audio.hertz) == audio.bands + 1
     assert layout["bottleneck"] == SlotGrid(4) and layout["video-cls"] == SlotGrid(1)
     assert "bottleneck" not in small("late").layout(model.prepare(clip))
 

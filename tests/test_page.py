@@ -28,6 +28,10 @@ def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
     assert tab.locator("#answer b b, #poster b").count() == 0  # the file's name is text
     assert root.locator(".fs-pair[data-pair]:enabled").count() == 6
 
+    # What follows an analysis by itself is over once the modalities are told apart.
+    tab.get_by_role("tab", name="Modalities").click()
+    expect(tab.locator("#modalities .fm-panel")).to_be_visible(timeout=WAIT)
+
     # A layer change repaints, and asks the server nothing.
     asked: list[str] = []
     tab.on("request", lambda r: asked.append(r.url))
@@ -44,7 +48,8 @@ def test_the_whole_path(tab: Page, file: Path, tmp_path: Path) -> None:
     tab.locator("#use-sound label").click()
     changed(root, "ready", ready)
     expect(answer).to_contain_text("before, with video + sound + text")
-    assert tab.locator("#compare .fc-compare tr").count() == 21
+    tab.get_by_role("tab", name="Compare").click()
+    expect(tab.locator("#compare .fc-compare tr")).to_have_count(21)
     assert root.locator(".fs-pair[data-pair]:enabled").count() == 2
     expect(answer).to_contain_text("The sound is switched off")
 

@@ -47,7 +47,8 @@ def test_a_caption_is_written_looked_into_and_read(tab: Page, file: Path, name: 
         expect(tab.locator("#message")).to_contain_text("Nothing is left")
     else:
         changed(root, "ready", ready)
-        assert tab.locator("#compare .fc-compare tr").count() == len(words) + 1
+        tab.get_by_role("tab", name="Compare").click()
+        expect(tab.locator("#compare .fc-compare tr")).to_have_count(len(words) + 1)
     tab.locator("#use-video label").click()
 
     # One click: the classifier reads the caption, and says who wrote it.

@@ -19,7 +19,7 @@ from core_models.registry import ModelInfo
 from explain.__main__ import main
 from explain.render.cards import first_look
 from tests.media_files import even, make_clip, tone
-from tests.readme import CALLS, CHECK, LINE, WRAP, module
+from tests.readme import CALLS, CHECK, CLIENT, LINE, WRAP, module
 
 
 @pytest.fixture
@@ -42,6 +42,20 @@ def test_the_four_calls(
     module(CALLS)
     assert "fusion.0." in capsys.readouterr().out
     assert (file.parent / "answer.png").stat().st_size > 1000
+
+
+def test_the_client(
+    address: str, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(file.parent)
+    assert len(CLIENT.splitlines()) <= 11 and "http://127.0.0.1:7860" in CLIENT
+    names = module(CLIENT.replace("http://127.0.0.1:7860", address))
+    names["client"].close()
+    bundle = capsys.readouterr().out.splitlines()[-1]
+    with zipfile.ZipFile(bundle) as archive:
+        assert {"report.html", "predictions.csv"} <= set(archive.namelist())
+    assert sum(names["why"]["shares"].values()) == pytest.approx(1)
+    assert names["quiet"]["before"] == names["seen"]["answer"]
 
 
 def test_the_wrapped_model_is_short_and_passes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,3 +14,4 @@ COLOURS: dict[Stream, str] = {
 ACCENT = "#4f46e5"
 INK, MUTE, LINE, SOFT = "#16181d", "#667085", "#e4e7ec", "#f0f2f5"
 HEAT = "inferno"
+FOR, AGAINST = "#c9304a", "#0f86b3"  # a score's sign; white lies between

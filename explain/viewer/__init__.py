@@ -11,7 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPTS = (
     "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
-    "drill", "tokens", "matrix", "tiles", "viewer", "hold", "input", "pointer", "start",
+    "drill", "tokens", "matrix", "tiles", "scores", "reasons", "viewer", "hold", "input",
+    "pointer", "start",
 )  # fmt: skip
 
 

@@ -23,15 +23,18 @@ function buildWords() {
 }
 
 const INVITE = {
-  tokens: "point at one to see what it read, click to keep it",
-  caption: "point at a word to see what it looked at, click to keep it",
+  attention: {
+    tokens: "point at one to see what it read, click to keep it",
+    caption: "point at a word to see what it looked at, click to keep it",
+  },
+  scores: { tokens: "tokens of the model’s own, without a place in the clip", caption: "click a word to ask why it was said" },
 };
 
 // The lanes of tokens and of the caption, where the run has them.
 function buildSlots() {
   for (const [lane, streams] of Object.entries(LANE)) {
     const chips = streams.flatMap((mod) => chipsOf(mod).map((said, i) => slotChip(mod, said, i)));
-    part(lane).replaceChildren(...chips, make("span", "fs-invite", INVITE[lane]));
+    part(lane).replaceChildren(...chips, make("span", "fs-invite"));
     for (const node of [part(lane), part(lane + "-name")]) node.hidden = !chips.length;
   }
   const bottle = chipsOf("bottleneck").length > 0;
@@ -84,11 +87,23 @@ function paintChips() {
   for (const chip of root.querySelectorAll(".fs-word")) {
     const pin = pinOf(chip);
     const shown = paintingOn(pin.mod);
-    const strength = shown ? 8 + 72 * level(shown.values[pin.from], shown.range) : 0;
+    const strength = shown ? 8 + 72 * shown.ink.strength(shown.values[pin.from]) : 0;
+    if (shown && shown.ink.signed) chip.style.setProperty("--c", "var(--" + side(shown.values[pin.from]) + ")");
+    else chip.style.removeProperty("--c");
     chip.style.setProperty("--p", strength.toFixed(0) + "%");
     chip.classList.toggle("strong", strength > 55);
     chip.classList.toggle("pinned", same(state.pin, pin));
+    chip.classList.toggle("asked", pin.mod === "caption" && askedOf(pin.from));
     if (chip.matches(".fs-slot")) chip.setAttribute("aria-pressed", String(same((state.before || state).pin, pin)));
+  }
+}
+
+// What the lanes of chips invite to; in a report nobody is asked.
+function paintInvites() {
+  for (const lane of Object.keys(LANE)) {
+    const words = INVITE[state.look][lane];
+    const invite = part(lane + " .fs-invite");
+    if (invite) invite.textContent = state.look === "scores" && lane === "caption" && !state.value.asks ? "" : words;
   }
 }
 

@@ -80,7 +80,7 @@ function smallGrid(mod, values) {
 
 function drawSmall(canvas, { mod, values, rows, cols }, range) {
   const [height, width] = mod === "video" ? [28, 42] : [1, cols];
-  sheet(heatImage(values, 0, rows, cols, height, width, range, true), canvas);
+  sheet(heatImage(values, 0, rows, cols, height, width, heatInk(range), true), canvas);
 }
 
 function paintHeads() {

@@ -38,6 +38,11 @@ function mapFor({ mod }, chosen) {
 
 // Pin a chip, in a map that shows it, at the frame where it looked most.
 function pinChip(pin) {
+  if (state.look === "scores") {
+    if (pin.mod === "caption") trigger("select", { ask: "word:" + (pin.from + 1) });
+    else pinCell(pin);
+    return;
+  }
   if (!state.map) return;
   preview(null);
   const map = mapFor(pin, state.map);
@@ -70,11 +75,11 @@ function stepChip(chip, by) {
 
 element.addEventListener("pointerover", ({ target }) => {
   if (!state.value || !state.map) return;
-  const chip = target.closest(".fs-slot");
+  const chip = state.look === "attention" && target.closest(".fs-slot");
   preview(chip ? pinOf(chip) : null);
 });
 element.addEventListener("focusin", ({ target }) => {
-  if (state.map && target.matches(".fs-slot:focus-visible")) preview(pinOf(target));
+  if (state.map && state.look === "attention" && target.matches(".fs-slot:focus-visible")) preview(pinOf(target));
 });
 element.addEventListener("focusout", ({ target }) => {
   if (state.map && target.matches(".fs-slot")) preview(null);

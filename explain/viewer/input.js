@@ -27,8 +27,22 @@ function stepHead(by) {
   choose(state.map, heads[clamp(heads.indexOf(state.head) + by, 0, heads.length - 1)]);
 }
 
+function stepFrame(by) {
+  const { frames } = state.value;
+  if (frames) seek(frames.times[clamp(frameAt(state.time) + by, 0, frames.times.length - 1)]);
+}
+
 const ACTIONS = {
   play: () => play(!state.playing),
+  look: ({ look: at }) => look(at),
+  plain: ({ plain }) => { state.plain = plain === "1"; touch("view"); },
+  reason: ({ id }) => {
+    state.scored = state.scores.find((scored) => scored.id === id);
+    state.pin = null;
+    look("scores");
+    touch("view", "size");
+    trigger("select", { show: id });
+  },
   unpin: () => pinCell(null),
   mode: ({ mode }) => choose(state.map, mode === "one" ? +part("head").value - 1 : mode),
   group: ({ group }) => choose(entryOf(group)),
@@ -73,10 +87,10 @@ element.addEventListener("keydown", (event) => {
     && (target.scrollHeight > target.clientHeight || target.scrollWidth > target.clientWidth);
   const slider = target.matches("input[type=range]");
   const chipKeys = { ArrowLeft: -1, ArrowRight: 1 };
-  const keys = {
+  const keys = state.look === "scores" ? { ArrowLeft: () => stepFrame(-1), ArrowRight: () => stepFrame(1) } : state.map ? {
     ArrowLeft: () => stepLayer(-1), ArrowRight: () => stepLayer(1),
     ArrowUp: () => stepHead(-1), ArrowDown: () => stepHead(1),
-  };
+  } : {};
   if (typing) return;
   if (target.matches(".fs-slot") && chipKeys[key]) {
     event.preventDefault();
@@ -85,5 +99,5 @@ element.addEventListener("keydown", (event) => {
   }
   if (key === "Escape") pinCell(null);
   else if (key === " " && !target.matches("button")) { event.preventDefault(); play(!state.playing); }
-  else if (keys[key] && state.map && !slider && !scrolls) { event.preventDefault(); keys[key](); }
+  else if (keys[key] && !slider && !scrolls) { event.preventDefault(); keys[key](); }
 });

@@ -80,8 +80,8 @@ function paintFrames() {
   const area = fit(part("frames .fs-over"));
   if (!area || !value.frames) return;
   const painting = paintingOn("video");
-  const shown = painting ? alongTime("video", painting.values, painting.map.own).map((p) => p[1]) : null;
-  const most = shown && Math.max(...shown);
+  const shown = painting ? alongTime("video", painting.values, painting.map && painting.map.own).map((p) => p[1]) : null;
+  const most = shown && Math.max(...shown.map(Math.abs));
   const pinned = pin && pin.mod === "video" ? Math.floor(pin.from / cellsPerFrame()) : -1;
   if (shown) {
     eachThumb(area, ({ x, y, w, h }, i) => {
@@ -94,8 +94,8 @@ function paintFrames() {
     const [x0, x1] = span.map((t) => timeToX(t, area.width));
     if (i === pinned) outline(area.pen, x0, 0, Math.max(8, x1 - x0), area.height - BAR - 2);
     if (!shown) return;
-    const tall = Math.max(1, (shown[i] / (most || 1)) * BAR);
-    area.pen.fillStyle = theme.video;
+    const tall = Math.max(1, (Math.abs(shown[i]) / (most || 1)) * BAR);
+    area.pen.fillStyle = painting.ink.signed ? theme[side(shown[i])] : theme.video;
     area.pen.fillRect(x0 + 1, area.height - tall, Math.max(1, x1 - x0 - 2), tall);
   });
 }
@@ -116,22 +116,48 @@ function paintSound() {
   const painting = paintingOn("audio");
   const area = fit(part("sound .fs-over"));
   if (!area || !value.sound) return;
-  const { pen, width, height } = area;
-  const box = (i, n = 1) => [value.sound.edges[i], value.sound.edges[i + n]].map((t) => timeToX(t, width));
-  if (painting) {
-    painting.values.forEach((v, i) => {
-      const t = level(v, painting.range);
-      const [x0, x1] = box(i);
-      pen.fillStyle = css(t, state.veil * veil(t));
-      pen.fillRect(x0, 0, x1 - x0, height);
-      pen.fillStyle = css(t);
-      pen.fillRect(x0, height - 4, x1 - x0, 4);
-    });
+  const { edges, heights } = soundCells();
+  if (painting && heights) paintBands(area, painting, edges, heights);
+  else if (painting) paintSpans(area, painting, edges);
+  if (!pin || pin.mod !== "audio") return;
+  const { width, height } = area;
+  const bands = heights ? heights.length - 1 : 1;
+  const [span, band] = [Math.floor(pin.from / bands), pin.from % bands];
+  const [x0, x1] = [edges[span], edges[span + pin.count]].map((t) => timeToX(t, width));
+  const [y0, y1] = heights ? [heights[band + 1], heights[band]].map((up) => (1 - up) * height) : [0, height];
+  const [w, h] = [x1 - x0 + 2, y1 - y0].map((size) => Math.max(8, size)); // no smaller than its line
+  outline(area.pen, (x0 + x1 - w) / 2, (y0 + y1 - h) / 2, w, h);
+}
+
+function paintSpans({ pen, width, height }, { values, ink }, edges) {
+  values.forEach((v, i) => {
+    const [x0, x1] = [edges[i], edges[i + 1]].map((t) => timeToX(t, width));
+    pen.fillStyle = tint(ink, v, state.veil * veiled(ink, v));
+    pen.fillRect(x0, 0, x1 - x0, height);
+    pen.fillStyle = tint(ink, v, ink.signed ? veiled(ink, v) : 1);
+    pen.fillRect(x0, height - 4, x1 - x0, 4);
+  });
+}
+
+// Cells of time and pitch, where they lie on the spectrogram: a band from heights[i] up to the next.
+function paintBands({ pen, width, height }, { values, ink }, edges, heights) {
+  const [w, h] = [Math.round(width), Math.round(height)];
+  const within = (borders, at) => {
+    let i = 0;
+    while (i < borders.length - 2 && borders[i + 1] <= at) i++;
+    return i;
+  };
+  const spans = Array.from({ length: w }, (_, x) => within(edges, state.value.start + ((x + 0.5) / w) * state.value.duration));
+  const bands = Array.from({ length: h }, (_, y) => within(heights, 1 - (y + 0.5) / h));
+  const image = new ImageData(w, h);
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      dye(image, 4 * (y * w + x), ink.at(values[spans[x] * (heights.length - 1) + bands[y]]), ink.lut, ink.veils);
+    }
   }
-  if (pin && pin.mod === "audio") {
-    const [x0, x1] = box(pin.from, pin.count);
-    outline(pen, x0 - 1, 0, Math.max(8, x1 - x0 + 2), height);
-  }
+  pen.globalAlpha = state.veil;
+  pen.drawImage(sheet(image), 0, 0, width, height);
+  pen.globalAlpha = 1;
 }
 
 // Attention received over time, against an even share: a faint area for each modality that is
@@ -153,9 +179,14 @@ function curves() {
 }
 
 function paintTime() {
+  if (state.look === "scores") {
+    paintScoreTime();
+    return;
+  }
   const area = fit(part("time .fs-over"));
   const { areas, lines } = curves();
   const nothing = !areas.length && !lines.length;
+  part("time .fs-none").textContent = state.maps.length ? "the words have no times" : "nothing was read";
   part("time .fs-none").classList.toggle("on", nothing);
   if (!area || nothing) return;
   const { pen, width, height } = area;

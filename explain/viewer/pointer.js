@@ -9,15 +9,20 @@ function place(event, node) {
 
 const laneTime = (event, zone) => state.value.start + place(event, zone)[0] * state.value.duration;
 
-function spanAt(time) {
-  const { edges } = state.value.sound;
+function spanAt(event, zone) {
+  const { edges, heights } = soundCells();
+  const time = laneTime(event, zone);
   let i = 0;
   while (i < edges.length - 2 && edges[i + 1] <= time) i++;
-  return { mod: "audio", from: i, count: 1 };
+  if (!heights) return { mod: "audio", from: i, count: 1 };
+  const up = 1 - place(event, zone)[1];
+  let band = 0;
+  while (band < heights.length - 2 && heights[band + 1] <= up) band++;
+  return { mod: "audio", from: i * (heights.length - 1) + band, count: 1 };
 }
 
 function patchAt(event, zone) {
-  const { rows, cols } = state.value.frames;
+  const { rows, cols } = frameCells();
   const [x, y] = place(event, zone);
   const cell = Math.floor(y * rows) * cols + Math.floor(x * cols);
   return { mod: "video", from: frameAt(state.time) * rows * cols + cell, count: 1 };
@@ -46,9 +51,10 @@ element.addEventListener("pointermove", (event) => {
 element.addEventListener("pointerup", (event) => {
   const { zone, name, moved } = drag || {};
   drag = null;
-  if (!zone || moved || !state.map) return;
-  if (name === "picture" && !state.map.own) pinCell(patchAt(event, zone));
-  if (name === "sound" && state.value.sound) pinCell(spanAt(laneTime(event, zone)));
+  const scores = state.look === "scores";
+  if (!zone || moved || (scores ? !state.scored : !state.map)) return;
+  if (name === "picture" && (scores ? paintingOn("video") : !state.map.own)) pinCell(patchAt(event, zone));
+  if (name === "sound" && state.value.sound && (!scores || paintingOn("audio"))) pinCell(spanAt(event, zone));
   const cell = name === "matrix" && matrixCell(event);
   if (!cell) return;
   pinCell(cell.query);
@@ -63,7 +69,8 @@ part("mx").addEventListener("scroll", () => { if (matrix) paintMatrix(); });
 // The tooltip: the thing under the pointer, and its number where it is painted.
 function hint(event) {
   const zone = event.target.closest("[data-zone], .fs-word");
-  const text = zone && state.map ? hintText(event, zone) : "";
+  const hinted = state.look === "scores" ? state.scored : state.map;
+  const text = zone && hinted ? hintText(event, zone) : "";
   const tip = part("tip");
   tip.hidden = !text;
   if (!text) return;
@@ -88,6 +95,7 @@ function hintText(event, zone) {
     const said = capital(cellName(value, { mod: "video", from: frame * n, count: n }));
     const shown = paintingOn("video");
     if (!shown) return said;
+    if (state.look === "scores") return scoreHint({ mod: "video", from: frame * n, count: n });
     if (shown.map.own) return said + ": strongest cell " + share(strongest(shown.values, frame)[0], shown.even);
     const sum = shown.values.subarray(frame * n, (frame + 1) * n).reduce((a, b) => a + b, 0);
     const whole = pinSide(shown.map, state.pin) !== "key"; // its share of what is read; else how much it reads
@@ -96,8 +104,9 @@ function hintText(event, zone) {
   let pin = null;
   if (zone.matches(".fs-word")) pin = pinOf(zone);
   else if (name === "picture") pin = patchAt(event, zone);
-  else if (name === "sound" && value.sound) pin = spanAt(laneTime(event, zone));
+  else if (name === "sound" && value.sound) pin = spanAt(event, zone);
   if (!pin) return "";
+  if (state.look === "scores") return scoreHint(pin);
   const shown = paintingOn(pin.mod);
   const { probability } = isSlot(pin.mod) ? chipsOf(pin.mod)[pin.from] : {};
   return capital(cellName(value, pin)) + (probability === undefined ? "" : ", probability " + probability.toFixed(2))

@@ -9,6 +9,8 @@ const state = {
   map: null, head: "mean", pin: null, scale: "view", // the choice
   last: {}, pairs: "fusion", listed: [], before: null, // last map per group; pairs and rows on show
   painted: null, paintings: [], range: [0, 1], // what follows: the chosen map's first
+  look: "attention", scores: [], scored: null, plain: false, // or "scores": all, the chosen; drawn without gains
+  asides: {}, // what stands beside the name of a lane
   time: 0, playing: false, veil: 0.8, theme: {}, // the stage
 };
 
@@ -26,7 +28,7 @@ function fit(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
 
 function readTheme() {
   const style = getComputedStyle(root);
-  for (const name of ["card", "mute", "line", ...MODS]) {
+  for (const name of ["card", "mute", "line", "for", "against", ...MODS]) {
     state.theme[name] = style.getPropertyValue("--" + name).trim();
   }
   state.theme.font = style.fontFamily;
@@ -39,7 +41,10 @@ function frameAt(time) {
   return nearest;
 }
 
-const cellsPerFrame = () => state.value.frames.rows * state.value.frames.cols;
+// The cells of a frame, and of the sound: those of the attention, or of the scores on show.
+const frameCells = () => scoresOn("video") || state.value.frames;
+const soundCells = () => scoresOn("audio") || state.value.sound;
+const cellsPerFrame = () => frameCells().rows * frameCells().cols;
 const endTime = () => state.value.start + state.value.duration;
 
 // Width by height of the picture, from the clip where it plays, else from the strip.
@@ -80,7 +85,7 @@ function drawStill() {
     frames.height, box.left, box.top, box.width, box.height);
 }
 
-// The attention of the nearest frame, over the picture.
+// The heat of the nearest frame, over the picture.
 function paintStage() {
   const { value, pin } = state;
   if (!value.frames) return;
@@ -88,7 +93,7 @@ function paintStage() {
   const box = { width: parseFloat(canvas.style.width), height: parseFloat(canvas.style.height) };
   const area = fit(canvas, box.width, box.height);
   if (!area) return;
-  const { rows, cols } = value.frames;
+  const { rows, cols } = frameCells();
   const frame = frameAt(state.time);
   if (paintingOn("video")) {
     area.pen.globalAlpha = state.veil;
@@ -116,9 +121,10 @@ function outline(pen, x, y, w, h) {
 const heats = [];
 function frameHeat(frame) {
   if (!heats[frame]) {
-    const { rows, cols } = state.value.frames;
-    const { values, range } = paintingOn("video");
-    heats[frame] = sheet(heatImage(values, frame * rows * cols, rows, cols, 8 * rows, 8 * cols, range, false));
+    const { rows, cols } = frameCells();
+    const { values, ink } = paintingOn("video");
+    const finer = Math.ceil(56 / rows);
+    heats[frame] = sheet(heatImage(values, frame * rows * cols, rows, cols, finer * rows, finer * cols, ink, false));
   }
   return heats[frame];
 }

@@ -18,7 +18,7 @@ function strongest(values, frame) {
   const n = cellsPerFrame();
   let at = frame * n;
   for (let i = at; i < (frame + 1) * n; i++) if (values[i] > values[at]) at = i;
-  const { cols } = state.value.frames;
+  const { cols } = frameCells();
   return [values[at], Math.floor((at % n) / cols), (at % n) % cols];
 }
 
@@ -30,7 +30,7 @@ function paintTiles() {
   part("mx-note").textContent = "All frames on the scale above, " + figure(range[0]) + " … " + figure(range[1])
     + "; click seeks." + unplacedNote(map, head);
   [...part("tiles").children].forEach((tile, i) => {
-    sheet(heatImage(painted.values, i * rows * cols, rows, cols, rows, cols, range, true), tile.firstChild);
+    sheet(heatImage(painted.values, i * rows * cols, rows, cols, rows, cols, heatInk(range), true), tile.firstChild);
     const [value, row, column] = strongest(painted.values, i);
     const said = "Frame at " + seconds(times[i]) + ", strongest cell in row " + (row + 1) + ", column " + (column + 1)
       + ": " + share(value, map.even);

@@ -26,7 +26,11 @@ function flush() {
     layWords();
   }
   const repaint = now.has("view") || now.has("size");
-  if (repaint && map) paintChoice(now.has("scale") || now.has("size"));
+  root.dataset.look = state.look;
+  if (repaint) paintLooks();
+  if (repaint && state.look === "scores") paintScores();
+  else if (repaint && map) paintChoice(now.has("scale") || now.has("size"));
+  else if (repaint) state.paintings = [];
   if (repaint) {
     paintFrames();
     paintSound();
@@ -45,7 +49,8 @@ function flush() {
 function paintChoice(heads) {
   heats.length = 0;
   state.paintings = paintingsOf(state.map, state.head, state.pin)
-    .map((painting) => ({ ...painting, range: rangeOf(state, painting) }));
+    .map((painting) => ({ ...painting, range: rangeOf(state, painting) }))
+    .map((painting) => ({ ...painting, ink: heatInk(painting.range) }));
   state.painted = state.paintings[0];
   state.range = state.painted.range;
   paintGroups();
@@ -58,23 +63,40 @@ function paintChoice(heads) {
 
 // What tests and neighbours may read.
 function publish(cost) {
-  const { value, map, head, paintings, veil: opacity, pin, before } = state;
+  const { value, map, head, paintings, veil: opacity, pin, before, scored } = state;
   const shown = { cost: cost.toFixed(1), time: state.time.toFixed(2) };
   const said = (held) => held ? held.mod + ":" + held.from : "";
-  Object.assign(shown, { pin: said((before || state).pin), preview: before ? said(pin) : "" });
-  if (map) {
+  Object.assign(shown, { pin: said((before || state).pin), preview: before ? said(pin) : "", look: state.look });
+  if (paintings.length) {
     const at = paintingOn("video") ? frameAt(state.time) : -1;
-    const sum = paintings.map(({ values, range }) => checksum(values, range, [at, opacity])).join("-");
-    const lanes = paintings.map(({ mod }) => mod).join(" ");
-    Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair, painted: sum, lanes });
+    shown.painted = paintings.map(({ values, ink }) => checksum(values, ink, [at, opacity])).join("-");
+    shown.lanes = paintings.map(({ mod }) => mod).join(" ");
+  }
+  if (map) Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair });
+  if (scored) {
+    shown.why = [value.id, scored.method, scored.done.toFixed(2)].join(":");
+    Object.assign(shown, { scored: scored.id, target: scored.target });
   }
   for (const node of [element, root]) {
-    for (const name of ["group", "layer", "head", "pair", "painted", "lanes"]) delete node.dataset[name];
+    for (const name of ["group", "layer", "head", "pair", "painted", "lanes", "why", "scored", "target"]) delete node.dataset[name];
     Object.assign(node.dataset, shown, { ready: value.id });
   }
 }
 
+// Attention or scores: the switch between them, and what else depends on it.
+function paintLooks() {
+  for (const button of part("looks").children) button.setAttribute("aria-pressed", String(button.dataset.look === state.look));
+  const scores = state.look === "scores";
+  part("time-name b").textContent = scores ? "score" : "attention";
+  if (scores) part("time-note").replaceChildren("per second", make("br"), state.scored && state.scored.signed ? "up: for" : "");
+  else if (!state.map) part("time-note").replaceChildren();
+  if (scores) part("badge").hidden = true;
+  for (const [lane, aside] of Object.entries(state.asides)) part(lane + "-name small").textContent = aside;
+  paintInvites();
+}
+
 // A value in: fetch its bytes and pictures, then start afresh, but keep the way heads are chosen.
+// Of a run that is here already, only the scores can be new.
 async function load() {
   const turn = ++arriving;
   const value = props.value;
@@ -83,13 +105,20 @@ async function load() {
     return;
   }
   const { meta } = value;
-  const [bytes, strip, sound] = await Promise.all([
-    bytesOf(value.tensor).catch(() => null), imageOf(value.strip), imageOf(value.sound)]);
+  if (state.value && state.value.id === meta.id) {
+    const scores = await scoresOf(value);
+    if (turn === arriving) takeScores(scores);
+    return;
+  }
+  const [bytes, strip, sound, scores] = await Promise.all([
+    bytesOf(value.tensor).catch(() => null), imageOf(value.strip), imageOf(value.sound), scoresOf(value)]);
   if (turn !== arriving) return;
   const maps = bytes ? readMaps(meta, bytes) : [];
+  const before = state.value ? { ...state } : null;
   play(false);
   Object.assign(state, { value: meta, maps, last: {}, pairs: "fusion", map: null, pin: null, before: null,
-    painted: null, paintings: [], time: meta.start, strip, sound, file: Boolean(value.video) });
+    painted: null, paintings: [], time: meta.start, strip, sound, file: Boolean(value.video),
+    look: "attention", scores, scored: scores[0] || null });
   begin();
   if (value.video) video.src = value.video.url;
   else video.removeAttribute("src");
@@ -105,9 +134,19 @@ async function load() {
   buildGroups();
   buildHeads();
   buildTiles();
+  buildReasons();
+  state.look = opensOn(meta, before);
   root.dataset.state = maps.length ? "ready" : "bare";
   if (state.file) seek(state.time);
   touch("size", "view", "time");
+}
+
+// A report opens on its scores; a page stays where it was while the clip does.
+function opensOn(meta, before) {
+  if (!meta.scores) return "attention";
+  if (!before) return meta.scores.length ? "scores" : "attention";
+  const runOf = (id) => id.slice(0, id.lastIndexOf("-"));
+  return runOf(before.value.id) === runOf(meta.id) ? before.look : "attention";
 }
 
 // What is not there, and why.
@@ -120,7 +159,6 @@ function explainGaps() {
   note("frames", "video", meta.frames && strip, "no picture in this clip");
   note("sound", "audio", sound, "no sound in this clip");
   note("words", "text", meta.words.length, heard() ? "no sound was put into words" : "no words were given");
-  part("time .fs-none").textContent = maps.length ? "the words have no times" : "nothing was read";
 }
 
 // Open a caption on what its first telling word read, all else on its first group; at the frame
@@ -145,7 +183,7 @@ function note(lane, mod, shown, missing) {
   words.textContent = there && !on ? "switched off for this run" : missing;
   words.classList.toggle("on", !shown);
   const aside = unused ? (mod === "audio" && heard() ? "read as words" : "not used") : shown && there && !on ? "off" : "";
-  part(lane + "-name small").textContent = aside;
+  state.asides[lane] = aside;
 }
 
 function empty() {

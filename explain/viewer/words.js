@@ -40,10 +40,15 @@ function cellName(meta, { mod, from, count }) {
   if (mod === "bottleneck") return "bottleneck token " + chipsOf(mod)[from].text;
   if (isSlot(mod)) return SUBJECT[mod];
   if (mod === "audio") {
-    const [a, b] = [meta.sound.edges[from], meta.sound.edges[from + count]];
-    return "the sound " + a.toFixed(1) + "–" + seconds(b);
+    const { edges, hertz } = soundCells();
+    const bands = hertz ? hertz.length - 1 : 1;
+    const [span, band] = [Math.floor(from / bands), from % bands];
+    const [a, b] = [edges[span], edges[span + count]];
+    const pitch = hertz ? ", " + Math.round(hertz[band]) + "–" + Math.round(hertz[band + 1]) + " Hz" : "";
+    return "the sound " + a.toFixed(1) + "–" + seconds(b) + pitch;
   }
-  const { times, rows, cols } = meta.frames;
+  const { times } = meta.frames;
+  const { rows, cols } = frameCells();
   const frame = Math.floor(from / (rows * cols));
   const cell = from % (rows * cols);
   if (count > 1) return "the frame at " + seconds(times[frame]);

@@ -1,0 +1,59 @@
+"""The questions of one run, one after another: what methods found, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from explain.analysis import Analysis
+from explain.attribute import attribute, checked
+from explain.attribution import Attribution
+from explain.methods.registry import MethodError, find
+from explain.question import Question
+from explain.targets import target
+from explain.trust import Trust, trust
+
+Tell = Callable[[str, float], None]  # what is done now, and how much of it
+
+
+def silent(doing: str, done: float) -> None:
+    """Nobody wants to know."""
+
+
+def attributions(
+    analysis: Analysis, asked: Sequence[tuple[str, str, Mapping[str, Any]]], tell: Tell = silent
+) -> list[Attribution]:
+    """What each method found for its target, with its settings.
+
+    MethodError, TargetError say what cannot be asked, before anything is computed.
+    """
+    ready = []
+    for name, aim, settings in asked:
+        method, question = find(name), Question(analysis, target(aim, analysis))
+        if why := method.unfit(analysis):
+            raise MethodError(why)
+        ready.append((method, question, checked(method, settings)))
+    found = []
+    for method, question, settings in ready:
+        for so_far in attribute(method, question, **settings):
+            tell(method.title, so_far.done)
+        found.append(so_far)
+    return found
+
+
+def trusts(
+    analysis: Analysis, found: Sequence[Attribution], slow: bool = False, tell: Tell = silent
+) -> list[Trust]:
+    """The tests of each; those of one target are compared with each other, on one set of random
+    orders.
+    """
+    out: list[Trust] = []
+    for one in found:
+        others = tuple(a for a in found if a is not one and a.target == one.target)
+        tested = [t for t in out if t.attribution.target == one.target and t.faithfulness]
+        against = tested[0].faithfulness.against if tested and tested[0].faithfulness else None
+        method, question = find(one.method), Question(analysis, one.target)
+        for so_far in trust(question, one, method, others, slow=slow, against=against):
+            tell(f"{method.title}: can it be trusted?", so_far.done)
+        out.append(so_far)
+    return out

@@ -1,0 +1,110 @@
+"""The named endpoints, asked by a real client: typed answers, and one sentence for what fails."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from app.api import uploaded
+from core_models.media import MediaError
+
+METHOD = "token-integrated-gradients"
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[Client]:
+    made = Client(address, verbose=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def seen(client: Client, file: Path) -> dict[str, Any]:
+    made: dict[str, Any] = client.predict(handle_file(file), "a man plays", api_name="/analyse")
+    return made
+
+
+def test_the_endpoints_have_names_and_types(client: Client) -> None:
+    known: Any = client.view_api(return_format="dict")
+    ends = known["named_endpoints"]
+    assert set(ends) == {"/analyse", "/attribute", "/compare", "/export"}
+    for end in ends.values():
+        assert all(part["type"] for part in (*end["parameters"], *end["returns"]))
+    assert "probability" in str(ends["/analyse"]["returns"][0]["python_type"])
+
+
+def test_analyse(seen: dict[str, Any]) -> None:
+    assert seen["model"] == "caam-msrvtt" and seen["present"] == ["video", "audio", "text"]
+    chances = [one["probability"] for one in seen["top"]]
+    assert seen["top"][0]["label"] == seen["answer"]
+    assert chances == sorted(chances, reverse=True) and sum(chances) == pytest.approx(1)
+
+
+def test_attribute_and_export(client: Client, seen: dict[str, Any]) -> None:
+    given = (seen["run"], METHOD, "music rather than cooking", {"steps": "4"})
+    why = client.predict(*given, api_name="/attribute")
+    again = client.predict(*given, api_name="/attribute")
+    assert why["scores"] == again["scores"] and why["settings"] == {"steps": 4}
+    total = sum(np.sum(x) for x in why["scores"].values())
+    assert total == pytest.approx(why["change"] + why["residual"], abs=1e-3)
+    for m, share in why["shares"].items():
+        assert 0 <= share <= 1 and np.isfinite(why["scores"][m]).all()
+    frames = np.array(why["scores"]["video"])  # (T, rows, cols)
+    assert frames.shape[0] == len(why["axes"]["video"]["times"])
+    assert frames.shape[2] == len(why["axes"]["video"]["x"]) - 1
+    assert why["axes"]["text"]["words"] == ["a", "man", "plays"]
+    with zipfile.ZipFile(client.predict(seen["run"], api_name="/export")) as archive:
+        assert {"manifest.json", "report.html"} <= set(archive.namelist())
+        assert archive.testzip() is None
+
+
+def test_compare(client: Client, seen: dict[str, Any]) -> None:
+    quiet = client.predict(
+        seen["run"], without=["audio"], method=METHOD, settings={"steps": 4}, api_name="/compare"
+    )
+    assert quiet["before"] == seen["answer"] and quiet["why"] == ""
+    assert set(quiet["scores"]) == {"video", "text"}
+    deltas = [one["delta"] for one in quiet["changes"]]
+    assert sum(deltas) == pytest.approx(0, abs=1e-4)
+    assert [abs(d) for d in deltas] == sorted(map(abs, deltas), reverse=True)
+    same = client.predict(seen["run"], seen["run"], method=METHOD, api_name="/compare")
+    assert not any(np.any(x) for x in same["scores"].values())
+
+
+@pytest.mark.parametrize(
+    ("end", "given", "why"),
+    [
+        ("/attribute", ("RUN", "nonesuch"), "There is no method"),
+        ("/attribute", ("RUN", METHOD, "nonesuch"), "no label"),
+        ("/attribute", ("RUN", METHOD, "auto", {"steps": "many"}), "whole number"),
+        ("/attribute", ("RUN", METHOD, "auto", {"steps": 10**6}), "must lie between"),
+        ("/attribute", ("gone", METHOD), "no such run"),
+        ("/export", ("gone",), "no such run"),
+        ("/compare", ("RUN", "", ["smell"]), "cannot be left out"),
+        ("/compare", ("RUN", "", ["video", "audio", "text"]), "Nothing is left"),
+        ("/analyse", (__file__,), "Send the clip as a file"),
+        ("/analyse", ({"path": __file__},), "Send the clip as a file"),
+        ("/analyse", ("FILE", "", "/etc"), "There is no model"),
+    ],
+)
+def test_what_fails_is_one_sentence(
+    client: Client, seen: dict[str, Any], file: Path, end: str, given: tuple[Any, ...], why: str
+) -> None:
+    stands: dict[Any, Any] = {"RUN": seen["run"], "FILE": handle_file(file)}
+    real = [stands.get(x, x) if isinstance(x, str) else x for x in given]
+    with pytest.raises(AppError, match=why) as caught:
+        client.predict(*real, api_name=end)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [None, "/etc/passwd", {}, {"path": 1}, {"path": "/etc/passwd"}])
+def test_a_file_of_the_server_is_not_an_upload(given: object) -> None:
+    with pytest.raises(MediaError, match="Send the clip"):
+        uploaded(given)
