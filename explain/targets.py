@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -20,7 +21,8 @@ class TargetError(ValueError):
 
 @dataclass(frozen=True)
 class Target:
-    """The sum of some logits less the sum of others; of a caption, of words' log-probabilities.
+    """The sum of some logits, of a caption of words' log-probabilities; or the mean of some less
+    the mean of others.
 
     name: for people; asked: what `target` makes the same target of; plus, minus: label indices.
     """
@@ -33,7 +35,9 @@ class Target:
     def score(self, output: Output) -> Tensor:
         """What is attributed: (B,)"""
         logits = output.logits
-        return logits[:, list(self.plus)].sum(dim=1) - logits[:, list(self.minus)].sum(dim=1)
+        if self.minus:
+            return logits[:, list(self.plus)].mean(dim=1) - logits[:, list(self.minus)].mean(dim=1)
+        return logits[:, list(self.plus)].sum(dim=1)
 
     def chance(self, output: Output) -> Tensor:
         """The same as a probability (B,): of the class, of it against the other, of the words."""
@@ -45,9 +49,11 @@ class Target:
 
 
 def target(asked: str, analysis: Analysis) -> Target:
-    """``auto``, a label, ``A rather than B``; of a caption ``caption``, ``word:3``, ``word:2-4``.
+    """``auto``, a label, ``A rather than B``, a word that several labels share; of a caption
+    ``caption``, ``word:3``, ``word:2-4``.
 
-    auto: the top label, or the whole caption. Words count from 1.
+    auto: the top label, or the whole caption. Words count from 1. A shared word is explained
+    rather than those that other labels have in its place.
     """
     asked = asked.strip()
     if analysis.caption is not None:
@@ -57,6 +63,9 @@ def target(asked: str, analysis: Analysis) -> Target:
         asked = analysis.top[0][0]
     if asked in labels:
         return Target(asked, asked, (labels.index(asked),))
+    if having := shared(asked, labels):
+        others = tuple(i for i in range(len(labels)) if i not in having)
+        return Target(f"{asked} rather than another word", asked, having, others)
     first, rather, second = asked.partition(RATHER)
     if not rather:
         raise TargetError(_unknown(asked, labels))
@@ -66,6 +75,12 @@ def target(asked: str, analysis: Analysis) -> Target:
     if first == second:
         raise TargetError(f"“{asked}” compares a label with itself; name two labels.")
     return Target(asked, asked, (labels.index(first),), (labels.index(second),))
+
+
+def shared(word: str, labels: Sequence[str]) -> tuple[int, ...]:
+    """The labels that have a word, if several have it and not all; else none."""
+    having = tuple(i for i, label in enumerate(labels) if word in label.split())
+    return having if 1 < len(having) < len(labels) else ()
 
 
 def choices(analysis: Analysis) -> list[str]:

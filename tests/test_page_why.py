@@ -12,8 +12,8 @@ import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
 
-from app import controls, explaining
-from app.why import named, targets
+from app import controls
+from app.why import named, suited, targets
 from explain.analysis import Analysis
 from explain.methods import registry
 from explain.methods.method import Method, Step
@@ -133,7 +133,7 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     def one(name: str) -> Method:
         return slow if name == QUICK else registry.find(name)
 
-    monkeypatch.setattr(explaining, "find", one)
+    monkeypatch.setattr("app.explaining.find", one)
     return ended
 
 
@@ -206,7 +206,7 @@ def test_what_does_not_fit_says_so(analysis: Analysis, monkeypatch: pytest.Monke
     monkeypatch.setattr("app.why.METHODS", (never, *METHODS[1:]))
     assert named(analysis)[0][0].endswith("· not for this run")
     assert all("not for this run" not in title for title, _ in named(None))
-    said, button, *_ = explaining.suited(never, analysis)
+    said, button, *_ = suited(never, analysis)
     assert "It needs a &lt;drum&gt;." in said and button.interactive is False
 
 

@@ -26,6 +26,12 @@ def test_a_contrast_is_the_difference_and_the_odds_between_two() -> None:
     assert asked.chance(Output(LOGITS)).item() == pytest.approx(1 / (1 + math.exp(-2)))
 
 
+def test_several_rather_than_others_are_means() -> None:
+    asked = Target("b or c rather than a", "", (1, 2), (0,))
+    assert asked.score(Output(LOGITS)).item() == pytest.approx((2 + 4) / 2 - 1)
+    assert Target("b and c", "", (1, 2)).score(Output(LOGITS)).item() == 6
+
+
 def test_words_are_their_joint_log_probability() -> None:
     said = Output(torch.tensor([[0.5, 0.25, 0.1]]).log(), independent=True)
     asked = Target("two words", "word:1-2", (0, 1))
@@ -41,6 +47,19 @@ def test_a_label_a_contrast_and_the_top_are_found(analysis: Analysis) -> None:
     rather = target(f"{top} rather than {second}", analysis)
     assert (rather.plus, rather.minus) == ((labels.index(top),), (labels.index(second),))
     assert choices(analysis)[0] == top and set(choices(analysis)) == set(labels)
+
+
+def test_a_word_that_labels_share_is_found(analysis: Analysis) -> None:
+    class Four:
+        labels = ("red one", "red two", "blue one", "blue two")
+
+    four = dataclasses.replace(analysis, model=Four())  # type: ignore[arg-type]
+    found = target("red", four)
+    assert (found.plus, found.minus) == ((0, 1), (2, 3))
+    assert target(found.asked, four) == found
+    assert target("two", four).plus == (1, 3)
+    with pytest.raises(TargetError, match="no label"):
+        target("green", four)
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_a_repaint_takes_about_one_frame(opened: Any, analysis: Analysis) -> Non
     found = attribution()
     found.scores["audio"][:] = np.linspace(-1, 1, SPANS * BANDS)
     seen = opened(explained(synthetic(), analysis, found))
-    costs = []
+    costs: list[float] = []
     for plain in "1010":
         before = seen.data("painted")
         seen.tab.locator(f'[data-plain="{plain}"]').evaluate("e => e.click()")

@@ -40,7 +40,7 @@ def _settle(figure: Figure | SubFigure) -> None:
         part.bbox_relative.set_points(_round(part.bbox_relative.get_points()))
         _settle(part)
     for axes in figure.axes:
-        axes.set_position(tuple(_round(axes.get_position().bounds)), which="active")
+        axes.set_position(tuple(_round(axes.get_position(original=True).bounds)))
     for text in figure.texts:
         text.set_position(tuple(_round(text.get_position())))
 
