@@ -13,6 +13,7 @@ from app.session import Runs
 from app.sidebar import sidebar
 from app.trusting import Trusting
 from app.viewer import Viewer
+from app.whatif import WhatIf, form
 from app.why import tab
 from core_models.registry import MODELS, find, pick_device
 
@@ -51,7 +52,7 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                     with gr.Tab("Why"):
                         why = tab()
                     with gr.Tab("Modalities"):
-                        panel = modalities.tab()
+                        panel, changing = modalities.tab(), form()
                     with gr.Tab("Compare"):
                         compared = gr.HTML(NO_COMPARISON, elem_id="compare")
                     with gr.Tab("Export"):
@@ -65,13 +66,15 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
         runs = Runs()
         api.add(runs, place, names)
         actions, explaining = Actions(runs, place, side, content), Explaining(runs, why, viewer)
-        trusting = Trusting(runs, why)
+        trusting, what_if = Trusting(runs, why), WhatIf(runs, changing)
         # The listeners of a button follow each other: what ends comes before what begins.
         for button, end in ((side.go, explaining), (side.go, trusting), (why.go, trusting)):
             button.click(end.stop, why.busy, None, queue=False, api_visibility="private")
+        side.go.click(what_if.stop, changing.busy, None, queue=False, api_visibility="private")
         explained, picked, changes = explaining.wire(run, _wire(actions))
         trusting.wire(run, explained, picked, changes)
-        modalities.wire(runs, run, why, panel, changes)
+        modalities.wire(runs, run, why, [panel, changing.effects], [*changes, explained, picked])
+        what_if.wire(run, why.target, changes)
         for button, kind in ((everything, "zip"), (report, "report")):
             button.click(
                 actions.export(kind),

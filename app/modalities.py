@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from app.jobs import Job
 from app.problems import problem
-from app.session import Runs
+from app.session import Run, Runs, told
 from app.why import Why
+from core_models.clip import Modality
+from explain.analysis import Analysis
+from explain.interventions import aimed
+from explain.mm_shap import OF_TOKENS, mm_shap
 from explain.modalities import ModalityReport, modalities
 from explain.question import Question
-from explain.render.modality_cards import panel
-from explain.targets import TargetError, target
+from explain.render.modality_cards import changed, panel
+from explain.targets import Target, TargetError, target
 
 NOTHING_YET = "<p>Analyse a clip: what each modality did for the answer appears here.</p>"
 
@@ -24,31 +30,61 @@ def tab() -> gr.HTML:
     return gr.HTML(NOTHING_YET, elem_id="modalities")
 
 
-def report(runs: Runs, key: str, asked: str) -> Iterator[str]:
-    """The panel of a run for a target; its top answer where it has no such target."""
+def aim(asked: str, analysis: Analysis) -> Target:
+    """What was asked for; the top answer where the run has no such target."""
+    try:
+        return target(asked or "auto", analysis)
+    except TargetError:
+        return target("auto", analysis)
+
+
+def report(runs: Runs, key: str, asked: str) -> Iterator[tuple[str, str]]:
+    """The two cards of a run for a target; what is known already is not computed again."""
     run = runs.get(key)
     if run is None:
         return
     job: Job[ModalityReport] = Job()
     try:
-        try:
-            chosen = target(asked or "auto", run.now)
-        except TargetError:
-            chosen = target("auto", run.now)
-        question = Question(run.now, chosen, job.tick)
+        of, chosen = run.now, aim(asked, run.now)
+        if run.told is not None and run.told.target == chosen:
+            yield cards(run)
+            return
+        question = Question(of, chosen, job.tick)
         for found in job.follow(modalities(question) for _ in range(1)):
             if found is not None:
-                yield panel(found)
+                kept = runs.change(key, partial(told, of=of, found=found))
+                if kept is not None and kept.told is found:
+                    yield cards(kept)
     except Exception as error:
-        yield problem(error)
+        yield problem(error), ""
     finally:
         job.halt()
 
 
-def wire(runs: Runs, run: gr.State, why: Why, shown: gr.HTML, changes: list[Any]) -> None:
-    """After every change of the run, and when another target is chosen."""
+def cards(run: Run) -> tuple[str, str]:
+    """What each modality did, and what became of changes, as HTML; nothing before it is known."""
+    if run.told is None:
+        return "", ""
+    asked, independent = run.told.target, run.told.coalitions.independent
+    effects = tuple(aimed(effect, asked, independent) for effect in run.effects)
+    whole = replace(run.told, effects=effects, mm_shap=shares(run, asked))
+    return panel(replace(whole, effects=(), cuts=())), changed(whole)
 
-    def fill(key: str, asked: str) -> Iterator[str]:
+
+def shares(run: Run, asked: Target) -> Mapping[Modality, float] | None:
+    """MM-SHAP, where an explanation of this target by Shapley values of tokens is kept."""
+    for reason in run.fitting:
+        found = reason.found
+        suits = found.method in OF_TOKENS and found.target == asked and found.done == 1
+        if suits and not found.blank:
+            return mm_shap(found)
+    return None
+
+
+def wire(runs: Runs, run: gr.State, why: Why, shown: list[gr.HTML], after: list[Any]) -> None:
+    """shown: what `cards` fills; after: events after which the run, target or map is another."""
+
+    def fill(key: str, asked: str) -> Iterator[tuple[str, str]]:
         yield from report(runs, key, asked)
 
     options: dict[str, Any] = {
@@ -57,6 +93,6 @@ def wire(runs: Runs, run: gr.State, why: Why, shown: gr.HTML, changes: list[Any]
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    for change in changes:
-        change.then(fill, [run, why.target], shown, **options)
+    for event in after:
+        event.then(fill, [run, why.target], shown, **options)
     why.target.input(fill, [run, why.target], shown, **options)

@@ -8,11 +8,21 @@ from html import escape
 from core_models.checkpoint import CheckpointError
 from core_models.media import MediaError
 from explain.analysis import NothingToReadError
+from explain.edits import EditError
 from explain.methods.registry import MethodError
+from explain.pathways import PathError
 from explain.targets import TargetError
 
 log = logging.getLogger(__name__)
-KNOWN = (MediaError, CheckpointError, NothingToReadError, TargetError, MethodError)
+KNOWN = (
+    MediaError,
+    CheckpointError,
+    NothingToReadError,
+    TargetError,
+    MethodError,
+    EditError,
+    PathError,
+)
 UNFORESEEN = (
     "Something went wrong on our side; your clip and earlier results are kept. "
     "Try again, or try another clip."

@@ -20,11 +20,14 @@ from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
 from explain.attribution import Attribution
 from explain.export import Footage, bundle, files, report, watchable
+from explain.interventions import Effect
+from explain.modalities import ModalityReport
 from explain.trust import Trust
 from explain.viewer.payload import payload
 from explain.viewer.scores import Scored, scored
 
 KEPT = 8  # explanations of a run
+TRIED = 12  # changes of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,8 @@ class Run:
     """One analysed clip. full: with all that the clip has; now: with what is switched on.
 
     view: the value of the viewer but for the explanations; reasons: these, the newest first.
+    told: what each modality did, for the target asked last. tried: what became of changes, with
+    what was on, the newest first.
     """
 
     id: str
@@ -57,11 +62,18 @@ class Run:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     view: Mapping[str, Any] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
+    told: ModalityReport | None = None
+    tried: tuple[tuple[tuple[Modality, ...], Effect], ...] = ()
 
     @property
     def fitting(self) -> tuple[Reason, ...]:
         """The explanations of what is switched on now."""
         return tuple(r for r in self.reasons if r.of.present == self.now.present)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What became of changes to what is switched on now."""
+        return tuple(effect for present, effect in self.tried if present == self.now.present)
 
     def reason(self, name: str) -> Reason | None:
         """The explanation of this id, where it is kept."""
@@ -138,7 +150,7 @@ def switched(run: Run, present: Collection[Modality]) -> Run:
     there = [m for m in run.full.present if m in present]
     if there != list(run.now.present):
         now = run.full if there == list(run.full.present) else toggle(run.full, there)
-        run = replace(run, now=replace(now, seconds=run.full.seconds))
+        run = replace(run, now=replace(now, seconds=run.full.seconds), told=None)
     elif run.view:
         return run
     return replace(run, view=_view(run))
@@ -156,6 +168,21 @@ def judged(run: Run, key: str, trust: Trust) -> Run:
     """The run with what is known of one of its explanations."""
     told = tuple(replace(r, trust=trust) if r.id == key else r for r in run.reasons)
     return replace(run, reasons=told)
+
+
+def told(run: Run, of: Analysis, found: ModalityReport) -> Run:
+    """The run with what each modality did in it, if it is the same still."""
+    return replace(run, told=found) if run.now is of else run
+
+
+def tried(run: Run, of: Analysis, effect: Effect) -> Run:
+    """The run with what became of one more change; the oldest gives way when too many."""
+    return replace(run, tried=((of.present, effect), *run.tried)[:TRIED])
+
+
+def untried(run: Run) -> Run:
+    """The run as if nothing was tried with what is switched on now."""
+    return replace(run, tried=tuple(x for x in run.tried if x[0] != run.now.present))
 
 
 def shown(run: Run) -> dict[str, Any]:

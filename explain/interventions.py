@@ -20,6 +20,7 @@ from explain.analysis import SAID, Analysis
 from explain.edits import Edit, EditError
 from explain.pathways import Pathway, attended, check
 from explain.question import Question
+from explain.targets import Target
 
 Array = NDArray[np.float64]
 Pair = tuple[float, float]
@@ -90,6 +91,13 @@ def cut(question: Question, pathway: Pathway) -> Effect:
         after = analysis.model.fuse(analysis.tokens, question.here, cut=pathway.paths)
     found = _compared(question, f"Cut {pathway.said}.", after, None)
     return replace(found, attended=attended(analysis, pathway.paths))
+
+
+def aimed(effect: Effect, target: Target, independent: bool) -> Effect:
+    """The same change, seen from another target; independent: as the model's `Output` says."""
+    both = Output(torch.from_numpy(effect.logits), independent=independent)  # (2, C)
+    score, chance = _pair(target.score(both)), _pair(target.chance(both))
+    return replace(effect, target=target.name, score=score, chance=chance)
 
 
 def readable(analysis: Analysis, modality: Modality) -> None:

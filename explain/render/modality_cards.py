@@ -25,6 +25,11 @@ def panel(report: ModalityReport) -> str:
     return f'<div class="fs fm-panel">{upper}{effects(report)}</div>'
 
 
+def changed(report: ModalityReport) -> str:
+    """The card of what became of changes alone."""
+    return f'<div class="fs fm-panel">{effects(report)}</div>'
+
+
 def combinations(report: ModalityReport) -> str:
     """What the model says of every combination, everything first and nothing last."""
     found = report.coalitions
@@ -177,7 +182,7 @@ def votes(report: ModalityReport) -> str:
 
 def effects(report: ModalityReport) -> str:
     """What became of the target when the clip was changed, and when paths were cut."""
-    groups = [("Changed in the clip", report.effects), ("Cut in the model", report.cuts)]
+    groups = [("Tried", report.effects), ("Every way through the model, cut", report.cuts)]
     body = "".join(
         f'<tr><th class="fm-head" colspan=6>{title}</th></tr>{"".join(map(_effect, found))}'
         for title, found in groups
