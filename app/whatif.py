@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from app.jobs import Job
 from app.modalities import aim, cards
 from app.problems import problem
+from app.region import Region, drawable, typed_box, typed_span
 from app.session import Run, Runs, tried, untried
 from core_models.clip import Clip, Modality
-from core_models.media import load_clip
+from core_models.media import EXTENSIONS, load_clip
 from explain import edits
 from explain.analysis import Analysis, NothingToReadError
 from explain.edits import Edit, EditError
@@ -24,6 +28,8 @@ from explain.question import Question
 WORDS = 80  # of the clip, offered to be left out
 SOUND, PICTURE, OUT, OTHER = "silence", "blank", "leave out", "reword"
 SWAP, CUT = "swap", "cut"
+SIDES = ("left", "top", "right", "bottom")
+FILES = sorted(EXTENSIONS)
 NAMES: dict[str, str] = {
     SOUND: "Silence the sound",
     PICTURE: "Blank the picture",
@@ -33,13 +39,15 @@ NAMES: dict[str, str] = {
     CUT: "Cut a path",
 }
 ASKS: dict[str, tuple[str, ...]] = {  # which fields each needs
-    SOUND: ("span",),
-    PICTURE: ("span", "box"),
+    SOUND: ("span", "sound"),
+    PICTURE: ("span", "strip", "box", "frame"),
     OUT: ("words",),
     OTHER: ("text",),
     SWAP: ("swap",),
     CUT: ("path",),
 }
+ROWS = ("span", "box", "words", "text", "swap", "path")
+DRAWN = ("sound", "strip", "frame")  # regions to draw on
 KINDS: dict[Modality, str] = {"video": "Video", "audio": "Sound", "text": "Text"}
 NO_RUN = "Analyse a clip first; then change it."
 CHANGED = "<p>What the model may use has changed meanwhile, so this was not kept.</p>"
@@ -88,12 +96,13 @@ def form() -> Form:
         with gr.Row(elem_id="whatif-asked", equal_height=False):
             choices = [(name, what) for what, name in NAMES.items()]
             what = gr.Dropdown(choices, value=SOUND, label="What if…", elem_id="whatif-what")
-            fields, groups = _fields()
+            fields, rows = _fields()
             go = gr.Button("Try it", variant="primary", scale=0, min_width=90, elem_id="whatif-go")
             stop = gr.Button("Stop", visible=False, scale=0, min_width=80, elem_id="whatif-stop")
             undo = gr.Button(
                 "Undo all", visible=False, scale=0, min_width=90, elem_id="whatif-undo"
             )
+        groups = {**rows, **_regions(fields)}
         progress = gr.HTML(elem_id="whatif-progress")
     effects = gr.HTML(elem_id="effects")
     asked = {"what": what, **fields}
@@ -110,34 +119,55 @@ def form() -> Form:
 
 
 def _fields() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields by name, and the rows that hold them."""
     fields: dict[str, Any] = {}
-    groups: dict[str, Any] = {}
-    with gr.Row(elem_id="whatif-span", elem_classes="whatif-fields") as groups["span"]:
-        fields["start"] = gr.Number(None, label="From, s", min_width=80, elem_id="whatif-start")
-        fields["end"] = gr.Number(None, label="To, s", min_width=80, elem_id="whatif-end")
-    shown: dict[str, Any] = {"visible": False, "elem_classes": "whatif-fields"}
-    with gr.Row(elem_id="whatif-box", **shown) as groups["box"]:
-        for side, usual in (("left", 0), ("top", 0), ("right", 100), ("bottom", 100)):
-            fields[side] = gr.Slider(
-                0, 100, usual, step=1, label=f"{side.capitalize()}, %", min_width=110,
-                elem_id=f"whatif-{side}",
-            )  # fmt: skip
-    with gr.Row(elem_id="whatif-words", **shown) as groups["words"]:
-        fields["words"] = gr.CheckboxGroup([], label="Words to leave out")
-    with gr.Row(elem_id="whatif-text", **shown) as groups["text"]:
-        fields["text"] = gr.Textbox("", label="The words", lines=1, max_lines=4, max_length=20_000)
-    with gr.Row(elem_id="whatif-swap", **shown) as groups["swap"]:
-        fields["other"] = gr.File(label="Another clip", height=92, elem_id="whatif-other")
+    rows: dict[str, Any] = {name: gr.Row(visible=name == ROWS[0], render=False) for name in ROWS}
+    for row in rows.values():
+        row.elem_classes = ["whatif-fields"]
+        row.render()
+    with rows["span"]:
+        fields["start"] = gr.Number(None, label="From, s", min_width=70, elem_id="whatif-start")
+        fields["end"] = gr.Number(None, label="To, s", min_width=70, elem_id="whatif-end")
+    with rows["box"]:
+        for side, usual in zip(SIDES, (0, 0, 100, 100), strict=True):
+            fields[side] = gr.Number(
+                usual, label=f"{side.capitalize()}, %", min_width=70, elem_id=f"whatif-{side}"
+            )
+    with rows["words"]:
+        fields["words"] = gr.CheckboxGroup([], label="Words to leave out", elem_id="whatif-words")
+    with rows["text"]:
+        fields["text"] = gr.Textbox(
+            label="The words", lines=1, max_lines=4, max_length=20_000, elem_id="whatif-text"
+        )
+    with rows["swap"]:
+        fields["other"] = gr.File(
+            label="Another clip", file_types=FILES, height=72, elem_id="whatif-other"
+        )
         fields["which"] = gr.Radio([], label="Take from it", elem_id="whatif-which")
-    with gr.Row(elem_id="whatif-path", **shown) as groups["path"]:
-        fields["path"] = gr.Dropdown([], label="Path", elem_id="whatif-which-path")
-    return fields, groups
+    with rows["path"]:
+        fields["path"] = gr.Dropdown([], label="Path", elem_id="whatif-path")
+    return fields, rows
+
+
+def _regions(fields: dict[str, Any]) -> dict[str, Region]:
+    """What can be drawn on; what is typed is drawn there too."""
+    with gr.Row(elem_id="whatif-drawn"):
+        made = {
+            name: Region(visible=name in ASKS[SOUND], elem_id=f"whatif-{name}") for name in DRAWN
+        }
+    span, box = [fields["start"], fields["end"]], [fields[side] for side in SIDES]
+    for one in span:
+        one.change(None, span, None, js=typed_span("whatif-sound", "whatif-strip"))
+    for one in box:
+        one.change(None, box, None, js=typed_box("whatif-frame"))
+    return made
 
 
 def suited(what: str) -> list[Any]:
     """The groups of fields, those shown that this choice needs."""
-    groups = ("span", "box", "words", "text", "swap", "path")
-    return [gr.Row(visible=name in ASKS.get(what, ())) for name in groups]
+    asks = ASKS.get(what, ())
+    rows = [gr.Row(visible=name in asks) for name in ROWS]
+    return rows + [gr.HTML(visible=name in asks) for name in DRAWN]
 
 
 def offered(analysis: Analysis) -> list[str]:
@@ -147,6 +177,22 @@ def offered(analysis: Analysis) -> list[str]:
     out += [PICTURE] if "video" in on else []
     out += [OUT, OTHER] if "text" in on else []
     return [*out, SWAP, *([CUT] if paths(analysis) else [])]
+
+
+def drawn(run: Run) -> dict[str, str]:
+    """What the regions show: the sound, the frames and the middle one of them."""
+    clip, view = run.now.clip, run.view
+    span, out = (clip.start, clip.duration), dict.fromkeys(DRAWN, "")
+    if view["sound"]:
+        image = Path(view["sound"]).read_bytes()
+        out["sound"] = drawable(image, "png", "Draw the span to silence", span)
+    if view["strip"]:
+        image = Path(view["strip"]).read_bytes()
+        out["strip"] = drawable(image, "jpeg", "Draw the span to blank", span)
+        frame = BytesIO()
+        Image.fromarray(clip.frames[len(clip.frames) // 2]).save(frame, "JPEG", quality=82)
+        out["frame"] = drawable(frame.getvalue(), "jpeg", "Draw the box to blank")
+    return out
 
 
 def paths(analysis: Analysis) -> list[tuple[str, str]]:
@@ -273,7 +319,10 @@ class WhatIf:
         first, last = now.clip.start, now.clip.start + now.clip.duration
         said = [word.text for word in now.clip.words]
         marks = [(word, i) for i, word in enumerate(said[:WORDS], 1)]
-        shown = zip(form.groups.values(), suited(able[0]), strict=True)
+        groups = dict(zip(form.groups.values(), suited(able[0]), strict=True))
+        for name, value in drawn(run).items():
+            visible = name in ASKS[able[0]]
+            groups[form.groups[name]] = gr.HTML(value, visible=visible)
         return {
             form.whole: gr.Column(visible=True),
             form.progress: "",
@@ -285,8 +334,21 @@ class WhatIf:
             fields["text"]: " ".join(said),
             fields["which"]: gr.Radio([(KINDS[m], m) for m in now.present], value=now.present[0]),
             fields["path"]: gr.Dropdown(ways, value=ways[0][1] if ways else None),
-            **dict(shown),
+            **dict(zip((fields[side] for side in SIDES), (0, 0, 100, 100), strict=True)),
+            **groups,
         }
+
+    def spanned(self, key: str, event: gr.EventData) -> list[float | None]:
+        """A span was drawn, or cleared."""
+        run, box = self.runs.get(key), getattr(event, "box", None)
+        if run is None or not box:
+            return [None, None]
+        clip = run.now.clip
+        return [round(clip.start + x * clip.duration, 2) for x in (box[0], box[2])]
+
+    def boxed(self, event: gr.EventData) -> list[int]:
+        """A box was drawn, or cleared."""
+        return [round(100 * x) for x in getattr(event, "box", None) or edits.WHOLE]
 
     def _buttons(self, busy: bool) -> dict[Any, Any]:
         label = "Trying…" if busy else "Try it"
@@ -312,6 +374,11 @@ class WhatIf:
         )
         form.stop.click(self.stop, form.busy, None, **quick)
         form.undo.click(self.undo, run, shown, **quick)
+        fields, groups = form.fields, form.groups
+        span, box = [fields["start"], fields["end"]], [fields[side] for side in SIDES]
+        for region in (groups["sound"], groups["strip"]):
+            region.select(self.spanned, run, span, **quick)
+        groups["frame"].select(self.boxed, None, box, **quick)
         filled = [form.whole, form.progress, form.undo, *form.fields.values()]
         for change in changes:
             change.then(self.refresh, run, [*filled, *form.groups.values()], **quick)

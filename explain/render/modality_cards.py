@@ -182,7 +182,7 @@ def votes(report: ModalityReport) -> str:
 
 def effects(report: ModalityReport) -> str:
     """What became of the target when the clip was changed, and when paths were cut."""
-    groups = [("Tried", report.effects), ("Every way through the model, cut", report.cuts)]
+    groups = [("Tried", report.effects), ("Cut in the model", report.cuts)]
     body = "".join(
         f'<tr><th class="fm-head" colspan=6>{title}</th></tr>{"".join(map(_effect, found))}'
         for title, found in groups
