@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import api, modalities
+from app import api, comparing, modalities
 from app.actions import NO_COMPARISON, READER, Actions, Content
 from app.explaining import Explaining
 from app.session import Runs
@@ -54,6 +54,7 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                     with gr.Tab("Modalities"):
                         panel, changing = modalities.tab(), form()
                     with gr.Tab("Compare"):
+                        pair = comparing.tab()
                         compared = gr.HTML(NO_COMPARISON, elem_id="compare")
                     with gr.Tab("Export"):
                         gr.HTML(IN_BUNDLE)
@@ -75,6 +76,7 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
         trusting.wire(run, explained, picked, changes)
         modalities.wire(runs, run, why, [panel, changing.effects], [*changes, explained, picked])
         what_if.wire(run, why.target, changes)
+        comparing.Comparing(runs, why, pair).wire(run, [explained, picked, *changes])
         for button, kind in ((everything, "zip"), (report, "report")):
             button.click(
                 actions.export(kind),

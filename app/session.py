@@ -109,13 +109,33 @@ class Runs:
         """A new folder for the files of one run."""
         return Path(tempfile.mkdtemp(dir=self._root.name))
 
+    def close(self) -> None:
+        """Remove the files of all runs."""
+        self._root.cleanup()
+
     def put(self, run: Run) -> None:
         with self._lock:
             self._runs[run.id] = run
             self._runs.move_to_end(run.id)
             while len(self._runs) > 1 and sum(r.size for r in self._runs.values()) > self._limit:
                 _, old = self._runs.popitem(last=False)
-                shutil.rmtree(old.folder, ignore_errors=True)
+                if all(r.folder != old.folder for r in self._runs.values()):
+                    shutil.rmtree(old.folder, ignore_errors=True)
+
+    def keep(self, key: str) -> str:
+        """Keep a run as it is now, under a key of its own that is returned; "" where it is gone."""
+        run = self.get(key)
+        if run is None:
+            return ""
+        kept = f"{run.id}:{''.join(m[0] for m in run.now.present)}"
+        self.put(replace(run, id=kept))
+        self.put(run)  # the one on the page goes last
+        return kept
+
+    def kept(self, key: str) -> Run | None:
+        """A run that was kept, with the explanations that were asked of it since."""
+        run, later = self.get(key), self.get(key.partition(":")[0])
+        return run if run is None or later is None else replace(run, reasons=later.reasons)
 
     def change(self, key: str, how: Callable[[Run], Run]) -> Run | None:
         """The run changed, where it is still kept."""
@@ -158,10 +178,15 @@ def switched(run: Run, present: Collection[Modality]) -> Run:
 
 def reasoned(run: Run, of: Analysis, found: Attribution, key: str) -> Run:
     """The run with an explanation; one of the same key gives way, and the oldest when too many."""
-    drawn, path = scored(found, of, key), run.folder / f"{key}.bin"
-    path.write_bytes(drawn.content)
     others = tuple(r for r in run.reasons if r.id != key)
-    return replace(run, reasons=(Reason(key, of, found, drawn, path), *others)[:KEPT])
+    return replace(run, reasons=(drawn(run, of, found, key), *others)[:KEPT])
+
+
+def drawn(run: Run, of: Analysis, found: Attribution, key: str, title: str = "") -> Reason:
+    """An explanation, its scores written into the folder of the run."""
+    shown, path = scored(found, of, key, title), run.folder / f"{key}.bin"
+    path.write_bytes(shown.content)
+    return Reason(key, of, found, shown, path)
 
 
 def judged(run: Run, key: str, trust: Trust) -> Run:
@@ -187,9 +212,17 @@ def untried(run: Run) -> Run:
 
 def shown(run: Run) -> dict[str, Any]:
     """What the viewer is given: a description, and the files that it fetches."""
-    drawn = {"scores": [r.drawn.meta for r in run.fitting], "asks": True}
-    files = [str(r.path) for r in run.fitting]
-    return {**run.view, "scores": files, "meta": {**run.view["meta"], **drawn}}
+    return _with(run, run.fitting, asks=True)
+
+
+def beside(run: Run, reasons: Collection[Reason], opens: str) -> dict[str, Any]:
+    """The same for a viewer that follows another, with these explanations, open on one of them."""
+    return _with(run, reasons, follows=True, opens=opens)
+
+
+def _with(run: Run, reasons: Collection[Reason], **told: bool | str) -> dict[str, Any]:
+    meta = {**run.view["meta"], "scores": [r.drawn.meta for r in reasons], **told}
+    return {**run.view, "scores": [str(r.path) for r in reasons], "meta": meta}
 
 
 def _view(run: Run) -> dict[str, Any]:

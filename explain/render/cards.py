@@ -38,7 +38,7 @@ def categories(now: Analysis, before: Analysis | None) -> str:
     legend = ""
     if before is not None:
         labels += [label for label, _ in before.top[:2] if label not in labels]
-        legend = f'<p class="fc-note">▏ before, with {_listed(before.present)}</p>'
+        legend = f'<p class="fc-note">▏ before, with {listed(before.present)}</p>'
     old = dict(before.top) if before is not None else {}
     rows = "".join(bar(label, new[label], old.get(label)) for label in labels)
     return f'<section class="fc-card"><h2>Category</h2>{rows}{legend}</section>'
@@ -58,7 +58,7 @@ def said(now: Analysis, before: Analysis | None) -> str:
     )
     was = ""
     if before is not None and before.caption is not None:
-        was = f'<p class="fc-note">▏ before, with {_listed(before.present)}: “{before.answer}”</p>'
+        was = f'<p class="fc-note">▏ before, with {listed(before.present)}: “{before.answer}”</p>'
     return (
         '<section class="fc-card"><h2>Caption</h2>'
         f'<p class="fc-said">{words}</p>{was}'
@@ -169,14 +169,14 @@ def compare(now: Analysis, before: Analysis) -> str:
     order = sorted(new, key=lambda label: -abs(new[label] - old[label]))
     rows = "".join(
         f"<tr{' class=fc-top' if label in leads else ''}><td>{escape(label)}</td>"
-        f"<td>{_meter(old[label] / scale)}</td><td class='fc-num'>{old[label]:.3f}</td>"
-        f"<td>{_meter(new[label] / scale)}</td><td class='fc-num'>{new[label]:.3f}</td>"
+        f"<td>{meter(old[label] / scale)}</td><td class='fc-num'>{old[label]:.3f}</td>"
+        f"<td>{meter(new[label] / scale)}</td><td class='fc-num'>{new[label]:.3f}</td>"
         f"<td class='fc-num fc-delta'>{new[label] - old[label]:+.3f}</td></tr>"
         for label in order
     )
     head = (
-        f"<tr><th>label</th><th colspan=2>before: {_listed(before.present)}</th>"
-        f"<th colspan=2>now: {_listed(now.present)}</th><th class='fc-num'>change</th></tr>"
+        f"<tr><th>label</th><th colspan=2>before: {listed(before.present)}</th>"
+        f"<th colspan=2>now: {listed(now.present)}</th><th class='fc-num'>change</th></tr>"
     )
     note = f"Both bars end at {scale:.2f}; the largest change comes first; both answers are bold."
     return (
@@ -191,14 +191,14 @@ def reworded(now: Analysis, before: Analysis) -> str:
     held = reread(before, now.present)
     rows = "".join(
         f"<tr><td>{escape(word.text)}</td>"
-        f"<td>{_meter(word.probability)}</td><td class='fc-num'>{word.probability:.2f}</td>"
-        f"<td>{_meter(p)}</td><td class='fc-num'>{p:.2f}</td>"
+        f"<td>{meter(word.probability)}</td><td class='fc-num'>{word.probability:.2f}</td>"
+        f"<td>{meter(p)}</td><td class='fc-num'>{p:.2f}</td>"
         f"<td class='fc-num fc-delta'>{p - word.probability:+.2f}</td></tr>"
         for word, p in zip(before.caption.words, held.tolist(), strict=True)
     )
     head = (
-        f"<tr><th>word</th><th colspan=2>before: {_listed(before.present)}</th>"
-        f"<th colspan=2>now: {_listed(now.present)}</th><th class='fc-num'>change</th></tr>"
+        f"<tr><th>word</th><th colspan=2>before: {listed(before.present)}</th>"
+        f"<th colspan=2>now: {listed(now.present)}</th><th class='fc-num'>change</th></tr>"
     )
     return (
         f'<div class="fs"><p class="fc-words">Before: “{escape(before.answer)}”</p>'
@@ -209,9 +209,11 @@ def reworded(now: Analysis, before: Analysis) -> str:
     )
 
 
-def _meter(share: float) -> str:
+def meter(share: float) -> str:
+    """A bar of this length, 0 to 1."""
     return f'<div class="fc-track"><i style="width:{share:.2%}"></i></div>'
 
 
-def _listed(present: tuple[Modality, ...]) -> str:
+def listed(present: tuple[Modality, ...]) -> str:
+    """``video + sound``."""
     return " + ".join(NAMES[m] for m in present)

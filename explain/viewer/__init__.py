@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
     "drill", "tokens", "matrix", "tiles", "scores", "reasons", "viewer", "hold", "input",
-    "pointer", "start",
+    "pointer", "sync", "start",
 )  # fmt: skip
 
 

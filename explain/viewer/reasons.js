@@ -22,6 +22,9 @@ function buildReasons() {
 
 const targetText = ({ target }) => /^[“]|^the /.test(target) ? target : "“" + target + "”";
 
+// What a score above and below 0 says; alone: it is the difference of two maps.
+const signsOf = ({ alone }) => (alone ? ["more", "less"] : ["for", "against"]);
+
 // The words above the drawing, the share of each modality, and the colours.
 function paintReasons() {
   const { scored } = state;
@@ -32,7 +35,9 @@ function paintReasons() {
   }
   if (!scored) return;
   const level = scored.level === "token" ? "tokens, after the towers have mixed the cells" : "the input itself";
-  const sides = scored.signed ? ["what spoke ", make("b", "fs-for", "for"), " and ", make("b", "fs-against", "against"), " "]
+  const [up, down] = signsOf(scored);
+  const sides = scored.alone ? ["what B marks ", make("b", "fs-for", up), " and ", make("b", "fs-against", down), " than A, of "]
+    : scored.signed ? ["what spoke ", make("b", "fs-for", "for"), " and ", make("b", "fs-against", "against"), " "]
     : ["what mattered for "];
   part("about").replaceChildren(make("b", "", scored.title), " on " + level + ": ", ...sides, targetText(scored));
   paintRead();
@@ -85,7 +90,8 @@ function paintShares() {
 // The colour bar, and which modalities are drawn stronger than it says.
 function paintScale() {
   const { scored, plain } = state;
-  const most = mostOf(scored);
+  const most = endOf(scored);
+  const [up, down] = signsOf(scored);
   const ink = scoreInk(most || 1, scored.signed);
   const area = fit(part("ink"));
   for (let x = 0; area && x < area.width; x++) {
@@ -94,20 +100,21 @@ function paintScale() {
     area.pen.fillStyle = tint(ink, value, scored.signed ? veiled(ink, value) : 1);
     area.pen.fillRect(x, 0, 1.5, area.height);
   }
-  part("ink-lo").textContent = scored.signed ? "against −" + figure(most) : "0";
+  part("ink-lo").textContent = scored.signed ? down + " −" + figure(most) : "0";
   part("ink-mid").textContent = scored.signed ? "0" : "";
-  part("ink-hi").textContent = (scored.signed ? "for +" : "") + figure(most);
-  const gained = Object.entries(scored.parts).filter(([, { gain }]) => gain > 1);
+  part("ink-hi").textContent = (scored.signed ? up + " +" : "") + figure(most);
+  const gained = Object.keys(scored.parts).map((mod) => [mod, { gain: gainHere(mod) }]).filter(([, { gain }]) => gain > 1);
   const often = (gain) => gain.toLocaleString("en");
   part("spans").hidden = !gained.length;
   for (const button of part("spans").children) button.setAttribute("aria-pressed", String((button.dataset.plain === "1") === plain));
   const stronger = gained.map(([mod, { gain }]) => nameOf(mod) + " × " + often(gain)).join(", ");
-  part("faint").hidden = !scored.blank && !gained.length;
-  part("faint").textContent = scored.blank ? "This method found nothing for this target."
-    : plain ? "The same colour is the same score everywhere; many small cells look faint, and the bars weigh them up."
-      : "Drawn stronger, to be seen beside the rest: " + stronger + ".";
+  const faint = scored.blank ? "This method found nothing for this target."
+    : gained.length && plain ? "The same colour is the same score everywhere; many small cells look faint, and the bars weigh them up."
+      : gained.length ? "Drawn stronger, to be seen beside the rest: " + stronger + "." : "";
+  part("faint").textContent = [faint, besideText()].filter(Boolean).join(" ");
+  part("faint").hidden = !part("faint").textContent;
   for (const [lane, mod] of [["frames", "video"], ["sound", "audio"], ["words", "text"]]) {
-    const { gain } = scored.parts[mod] || { gain: 1 };
+    const gain = scored.parts[mod] ? gainHere(mod) : 1;
     part(lane + "-name small").textContent = gain > 1 && !plain ? "drawn × " + often(gain) : state.asides[lane];
   }
 }

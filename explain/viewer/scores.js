@@ -32,12 +32,14 @@ function decoded({ parts, signed, loose }, bytes) {
   return Object.fromEntries([...found, ...single]);
 }
 
-// New scores: one that was not there before is shown at once.
-function takeScores(list) {
+// New scores: one that was not there before is shown at once; what follows keeps what it shows.
+function takeScores(list, opens) {
   const fresh = list.length && !state.scores.some(({ id }) => id === list[0].id);
   const held = state.scored && list.find(({ id }) => id === state.scored.id);
-  Object.assign(state, { scores: list, scored: fresh ? list[0] : held || list[0] || null });
-  if (fresh) look("scores");
+  const opened = list.find(({ id }) => id === opens);
+  const { follows } = state.value;
+  Object.assign(state, { scores: list, scored: fresh && !follows ? list[0] : held || opened || list[0] || null });
+  if (follows ? list.length && !held : fresh) look("scores");
   buildReasons();
   touch("view", "size");
 }
@@ -53,14 +55,14 @@ function look(at) {
 const mostOf = ({ parts }) => Math.max(...Object.values(parts).map((p) => (p.loose ? 0 : p.most)));
 
 // How many times stronger a modality is drawn, to be seen beside the strongest; it is always said.
-const gainOf = (mod) => state.plain ? 1 : state.scored.parts[mod].gain;
+const gainOf = (mod) => state.plain ? 1 : gainHere(mod);
 
 function paintScores() {
   heats.length = 0;
   const { scored } = state;
   const parts = scored ? Object.entries(scored.parts) : [];
   state.paintings = parts.filter(([mod]) => !isSlot(mod) || chipsOf(mod).length === 1).map(([mod, part]) =>
-    ({ mod, values: part.values, ink: scoreInk(mostOf(scored) / gainOf(mod), scored.signed) }));
+    ({ mod, values: part.values, ink: scoreInk(endOf(scored) / gainOf(mod), scored.signed) }));
   state.painted = state.paintings[0] || null;
   paintReasons();
 }

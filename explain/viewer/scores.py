@@ -28,8 +28,10 @@ class Scored:
     content: bytes
 
 
-def scored(found: Attribution, analysis: Analysis, key: str) -> Scored:
+def scored(found: Attribution, analysis: Analysis, key: str, title: str = "") -> Scored:
     """An attribution of a run, under an id that no other of the run has.
+
+    title: of a map that no method made; it has a scale of its own beside other maps.
 
     words: of a caption, those that were asked about where it is not the whole.
     """
@@ -46,7 +48,9 @@ def scored(found: Attribution, analysis: Analysis, key: str) -> Scored:
     meta = {
         "id": key,
         "method": found.method,
-        "title": find(found.method).title.removesuffix(" of tokens"),
+        "model": analysis.model.name,
+        "title": title or find(found.method).title.removesuffix(" of tokens"),
+        "alone": bool(title),
         "target": found.target.name,
         "words": list(words),
         "level": found.level,

@@ -43,6 +43,8 @@ function flush() {
   paintClock();
   paintSpoken();
   publish(performance.now() - began);
+  tell();
+  tellScores();
 }
 
 // All that follows from the map, head and pin chosen.
@@ -75,10 +77,10 @@ function publish(cost) {
   if (map) Object.assign(shown, { group: map.group, layer: map.layer, head, pair: map.pair });
   if (scored) {
     shown.why = [value.id, scored.method, scored.done.toFixed(2)].join(":");
-    Object.assign(shown, { scored: scored.id, target: scored.target });
+    Object.assign(shown, { scored: scored.id, target: scored.target, scale: endOf(scored).toPrecision(4) });
   }
   for (const node of [element, root]) {
-    for (const name of ["group", "layer", "head", "pair", "painted", "lanes", "why", "scored", "target"]) delete node.dataset[name];
+    for (const name of ["group", "layer", "head", "pair", "painted", "lanes", "why", "scored", "target", "scale"]) delete node.dataset[name];
     Object.assign(node.dataset, shown, { ready: value.id });
   }
 }
@@ -88,7 +90,7 @@ function paintLooks() {
   for (const button of part("looks").children) button.setAttribute("aria-pressed", String(button.dataset.look === state.look));
   const scores = state.look === "scores";
   part("time-name b").textContent = scores ? "score" : "attention";
-  if (scores) part("time-note").replaceChildren("per second", make("br"), state.scored && state.scored.signed ? "up: for" : "");
+  if (scores) part("time-note").replaceChildren("per second", make("br"), state.scored && state.scored.signed ? "up: " + signsOf(state.scored)[0] : "");
   else if (!state.map) part("time-note").replaceChildren();
   if (scores) part("badge").hidden = true;
   for (const [lane, aside] of Object.entries(state.asides)) part(lane + "-name small").textContent = aside;
@@ -107,7 +109,7 @@ async function load() {
   const { meta } = value;
   if (state.value && state.value.id === meta.id) {
     const scores = await scoresOf(value);
-    if (turn === arriving) takeScores(scores);
+    if (turn === arriving) takeScores(scores, meta.opens);
     return;
   }
   const [bytes, strip, sound, scores] = await Promise.all([
@@ -118,7 +120,7 @@ async function load() {
   play(false);
   Object.assign(state, { value: meta, maps, last: {}, pairs: "fusion", map: null, pin: null, before: null,
     painted: null, paintings: [], time: meta.start, strip, sound, file: Boolean(value.video),
-    look: "attention", scores, scored: scores[0] || null });
+    look: "attention", scores, scored: scores.find(({ id }) => id === meta.opens) || scores[0] || null });
   begin();
   if (value.video) video.src = value.video.url;
   else video.removeAttribute("src");
@@ -137,6 +139,10 @@ async function load() {
   buildReasons();
   state.look = opensOn(meta, before);
   root.dataset.state = maps.length ? "ready" : "bare";
+  if (meta.follows) {
+    told = JSON.stringify(viewHere());
+    say(VIEW, { ask: true });
+  }
   if (state.file) seek(state.time);
   touch("size", "view", "time");
 }
@@ -189,6 +195,7 @@ function note(lane, mod, shown, missing) {
 function empty() {
   play(false);
   state.value = null;
+  tellScores();
   root.dataset.state = "empty";
   for (const node of [element, root]) delete node.dataset.ready;
 }
