@@ -7,9 +7,9 @@ from typing import Any, TypedDict
 from app.session import Run
 from core_models.clip import Clip
 from explain.analysis import Analysis
-from explain.arrays import cells, places
 from explain.attribution import Attribution
 from explain.compare import Change
+from explain.export.arrays import cells, places
 from explain.question import Question
 
 Axes = dict[str, list[Any]]

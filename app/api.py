@@ -24,9 +24,9 @@ from core_models.interface import Decoding
 from core_models.media import MediaError, load_clip
 from core_models.registry import load
 from explain.analysis import Analysis, NothingToReadError
-from explain.asking import attributions
 from explain.attribution import Attribution
-from explain.command import read
+from explain.cli.asking import attributions
+from explain.cli.command import read
 from explain.compare import CompareError, changes, difference
 from explain.methods.registry import find
 from explain.targets import target as aimed

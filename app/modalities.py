@@ -15,9 +15,9 @@ from app.session import Run, Runs, told
 from app.why import Why
 from core_models.clip import Modality
 from explain.analysis import Analysis
-from explain.interventions import aimed
-from explain.mm_shap import OF_TOKENS, mm_shap
-from explain.modalities import ModalityReport, modalities
+from explain.modality.interventions import aimed
+from explain.modality.mm_shap import OF_TOKENS, mm_shap
+from explain.modality.report import ModalityReport, modalities
 from explain.question import Question
 from explain.render.modality_cards import changed, panel
 from explain.targets import Target, TargetError, target

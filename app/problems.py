@@ -8,9 +8,9 @@ from html import escape
 from core_models.checkpoint import CheckpointError
 from core_models.media import MediaError
 from explain.analysis import NothingToReadError
-from explain.edits import EditError
 from explain.methods.registry import MethodError
-from explain.pathways import PathError
+from explain.modality.edits import EditError
+from explain.modality.pathways import PathError
 from explain.targets import TargetError
 
 log = logging.getLogger(__name__)

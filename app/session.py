@@ -19,9 +19,9 @@ from core_models.interface import Decoding
 from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
 from explain.attribution import Attribution
-from explain.export import Footage, bundle, files, report, watchable
-from explain.interventions import Effect
-from explain.modalities import ModalityReport
+from explain.export.bundle import Footage, bundle, files, report, watchable
+from explain.modality.interventions import Effect
+from explain.modality.report import ModalityReport
 from explain.trust import Trust
 from explain.viewer.payload import payload
 from explain.viewer.scores import Scored, scored

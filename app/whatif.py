@@ -18,11 +18,11 @@ from app.region import Region, drawable, typed_box, typed_span
 from app.session import Run, Runs, tried, untried
 from core_models.clip import Clip, Modality
 from core_models.media import EXTENSIONS, load_clip
-from explain import edits
 from explain.analysis import Analysis, NothingToReadError
-from explain.edits import Edit, EditError
-from explain.interventions import Effect, cut, effect
-from explain.pathways import PathError, Pathway, known, pathways, single
+from explain.modality import edits
+from explain.modality.edits import Edit, EditError
+from explain.modality.interventions import Effect, cut, effect
+from explain.modality.pathways import PathError, Pathway, known, pathways, single
 from explain.question import Question
 
 WORDS = 80  # of the clip, offered to be left out

@@ -17,14 +17,14 @@ from core_models.interface import Decoding
 from core_models.media import MediaError, load_clip
 from core_models.registry import find, load, pick_device
 from explain.analysis import Analysis, NothingToReadError, analyse, captioned
-from explain.asking import attributions, trusts
-from explain.command import asked, listed, parser
-from explain.export import files, watchable
-from explain.folder import writable, write
+from explain.cli.asking import attributions, trusts
+from explain.cli.command import asked, listed, parser
+from explain.cli.replay import ReplayError, arguments, differing, replayed
+from explain.export.bundle import files, watchable
+from explain.export.folder import writable, write
 from explain.methods.registry import MethodError
-from explain.modalities import modalities
+from explain.modality.report import modalities
 from explain.question import Question
-from explain.replay import ReplayError, arguments, differing, replayed
 from explain.targets import TargetError, target
 
 KNOWN = (

@@ -27,8 +27,8 @@ from core_models.interface import (
 from core_models.layout import Layout
 from core_models.reference import OUTSIDE, Closeness, Place, closeness, familiarity, joint
 from core_models.trace import Trace
-from explain.streams import crossings, kept
-from explain.towers import Gist, reduced
+from explain.attention.streams import crossings, kept
+from explain.attention.towers import Gist, reduced
 
 Array = NDArray[np.float32]
 

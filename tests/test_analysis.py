@@ -10,8 +10,8 @@ from core_models.caam import CAAM
 from core_models.clip import MODALITIES, Clip, Word
 from core_models.layout import TimeGrid, WordGrid
 from explain.analysis import Analysis, NothingToReadError, analyse, toggle
-from explain.cells import on_cells
-from explain.maps import focus, hygiene, maps
+from explain.attention.cells import on_cells
+from explain.attention.maps import focus, hygiene, maps
 from explain.spectrogram import log_mel
 from explain.viewer.payload import payload, quantise
 

@@ -15,14 +15,14 @@ from core_models.clip import Clip
 from core_models.interface import Captioner, Model
 from core_models.layout import FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
 from core_models.spectrogram import BandGrid
-from explain import record, tables
 from explain.analysis import Analysis, analyse
-from explain.arrays import arrays, cells, npz
-from explain.asking import attributions, trusts
 from explain.attribution import Attribution
-from explain.command import asked, listed, read
+from explain.cli.asking import attributions, trusts
+from explain.cli.command import asked, listed, read
+from explain.export import record, tables
+from explain.export.arrays import arrays, cells, npz
 from explain.methods.registry import METHODS, MethodError, find
-from explain.modalities import modalities
+from explain.modality.report import modalities
 from explain.question import Question
 from explain.render.attribution_figures import attribution_figure, explained
 from explain.render.draw import KINDS, drawn

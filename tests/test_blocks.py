@@ -8,9 +8,9 @@ import pytest
 from core_models.clip import Modality, Word
 from core_models.layout import Layout, SlotGrid, TimeGrid, WordGrid
 from core_models.trace import Path, path
-from explain.blocks import blocks, parts
-from explain.route import routes
-from explain.streams import crossings, live
+from explain.attention.blocks import blocks, parts
+from explain.attention.route import routes
+from explain.attention.streams import crossings, live
 
 LAYOUT: Layout = {
     "audio": TimeGrid(np.array([0.0, 1.0, 2.0])),

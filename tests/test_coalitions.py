@@ -12,12 +12,12 @@ import torch
 from core_models.clip import Clip
 from core_models.interface import Model
 from explain.analysis import Analysis, analyse, toggle
-from explain.coalitions import Coalitions, coalitions, subsets
-from explain.language_prior import KEPT, WordPrior, language_prior
-from explain.modalities import ModalityReport, modalities
+from explain.modality.coalitions import Coalitions, coalitions, subsets
+from explain.modality.language_prior import KEPT, WordPrior, language_prior
+from explain.modality.report import ModalityReport, modalities
+from explain.modality.votes import between
 from explain.question import Question
 from explain.targets import Target, target
-from explain.votes import between
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import pytest
 from core_models.registry import MODELS
 from explain.__main__ import main
 from explain.analysis import Analysis
-from explain.asking import attributions
-from explain.export import Footage, bundle, files, report
-from explain.folder import write
+from explain.cli.asking import attributions
+from explain.export.bundle import Footage, bundle, files, report
+from explain.export.folder import write
 from explain.methods.registry import METHODS
 from tests.media_files import even, make_clip, tone
 
@@ -152,7 +152,11 @@ def test_a_stop_leaves_nothing(
     def stopped(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    for where in ("explain.export.overlay", "explain.asking.attribute", "explain.__main__.write"):
+    for where in (
+        "explain.export.bundle.overlay",
+        "explain.cli.asking.attribute",
+        "explain.__main__.write",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(where, stopped)
             assert main([str(file), *WHY, "--out", str(tmp_path / "out")]) == 130

@@ -11,11 +11,11 @@ import torch
 
 from core_models.clip import Clip, Modality, Word
 from core_models.interface import FusionModel, Model
-from explain import edits
 from explain.analysis import Analysis, analyse, toggle
-from explain.edits import GREY, Edit, EditError
-from explain.interventions import cut, effect, encoded
-from explain.pathways import PathError, Pathway, attended, known, pathways, single
+from explain.modality import edits
+from explain.modality.edits import GREY, Edit, EditError
+from explain.modality.interventions import cut, effect, encoded
+from explain.modality.pathways import PathError, Pathway, attended, known, pathways, single
 from explain.question import Question
 from explain.targets import target
 from tests.conftest import make_clip

@@ -12,12 +12,12 @@ import pytest
 
 from core_models.clip import Clip
 from core_models.interface import Model
-from explain import edits
 from explain.analysis import Analysis, analyse
-from explain.coalitions import Coalitions
-from explain.interventions import effect
-from explain.language_prior import language_prior
-from explain.modalities import ModalityReport, modalities
+from explain.modality import edits
+from explain.modality.coalitions import Coalitions
+from explain.modality.interventions import effect
+from explain.modality.language_prior import language_prior
+from explain.modality.report import ModalityReport, modalities
 from explain.question import Question
 from explain.render.modality_cards import CSS, chance, panel, signed
 from explain.render.modality_figures import modality_figure

@@ -17,9 +17,9 @@ from core_models.interface import Captioner, Model
 from core_models.trace import path
 from explain.__main__ import main
 from explain.analysis import Analysis, NothingToReadError, analyse, captioned, reread, toggle
-from explain.blocks import parts
-from explain.export import Footage, files
-from explain.maps import maps
+from explain.attention.blocks import parts
+from explain.attention.maps import maps
+from explain.export.bundle import Footage, files
 from explain.viewer.payload import payload
 from tests import media_files
 from tests.conftest import make_clip

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.session import Run, Runs
 from explain.analysis import Analysis
-from explain.export import watchable
+from explain.export.bundle import watchable
 from tests.page import WAIT, changed
 from tests.test_page_why import aim, asked, explain
 

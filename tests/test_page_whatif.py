@@ -12,9 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from app import whatif
 from app.whatif import CUT, OTHER, OUT, PICTURE, SOUND, SWAP, Wish, offered, paths
-from explain import edits
 from explain.analysis import Analysis, toggle
-from explain.interventions import Effect, aimed, effect
+from explain.modality import edits
+from explain.modality.interventions import Effect, aimed, effect
 from explain.question import Question
 from explain.targets import target
 from tests.page import WAIT, analyse

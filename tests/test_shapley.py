@@ -12,11 +12,11 @@ from core_models.clip import MODALITIES, Modality
 from explain.analysis import Analysis
 from explain.attribute import attributed
 from explain.attribution import Attribution
-from explain.interactions import ADDITIVE, Interaction, interactions
 from explain.methods.registry import find
-from explain.mm_shap import OF_TOKENS, SharesError, mm_shap
+from explain.modality.interactions import ADDITIVE, Interaction, interactions
+from explain.modality.mm_shap import OF_TOKENS, SharesError, mm_shap
+from explain.modality.shapley import dividends, players, shapley
 from explain.question import Question
-from explain.shapley import dividends, players, shapley
 from explain.targets import Target, target
 
 Array = NDArray[np.float64]

@@ -15,10 +15,10 @@ from core_models.interface import Inputs, Tokens
 from core_models.layout import FrameGrid, WordGrid
 from core_models.trace import Trace
 from explain.analysis import Analysis, analyse, toggle
-from explain.export import Footage, files
-from explain.maps import hygiene, maps
+from explain.attention.maps import hygiene, maps
+from explain.attention.towers import Gist, frame_rows, own_cells, word_rows
+from explain.export.bundle import Footage, files
 from explain.render.figures import figures
-from explain.towers import Gist, frame_rows, own_cells, word_rows
 from explain.viewer.payload import payload
 
 TWO = FrameGrid(np.array([0.5, 1.5]), 1, 2)  # two frames of 1 × 2 cells, 2 × 2 patches each

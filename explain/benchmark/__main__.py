@@ -21,7 +21,7 @@ from explain.benchmark.rows import read
 from explain.benchmark.run import Failure, Job, Report, benchmark
 from explain.benchmark.summary import summary
 from explain.benchmark.tables import BELIEVED, as_csv, as_markdown
-from explain.command import OneLineParser
+from explain.cli.command import OneLineParser
 from explain.methods.method import Method
 from explain.methods.registry import METHODS
 from explain.render.benchmark_figures import found

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from core_models.clip import MODALITIES, Modality
+from explain.attention.maps import NAMES
 from explain.attribution import Array, Attribution
-from explain.maps import NAMES
 from explain.metrics.curves import BETTER, Reals, Word
 from explain.metrics.curves import Curves as Curves
 from explain.metrics.curves import Part as Part

@@ -13,8 +13,8 @@ from core_models.clip import MODALITIES, Clip, Modality
 from core_models.layout import FrameGrid, TimeGrid, WordGrid
 from core_models.spectrogram import BandGrid
 from explain.analysis import Analysis
+from explain.attention.maps import NAMES
 from explain.attribution import Attribution
-from explain.maps import NAMES
 from explain.methods.registry import find
 from explain.render.palette import COLOURS, INK, LINE, MUTE
 from explain.render.tint import gain, scale, tinted

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 import explain.render.figures  # noqa: F401  (sets the style)
 from core_models.clip import MODALITIES
+from explain.attention.maps import NAMES
 from explain.benchmark.summary import Cell, Key
-from explain.maps import NAMES
 from explain.render.palette import COLOURS, LINE, MUTE
 
 COLUMNS = 4

@@ -9,7 +9,7 @@ from pathlib import Path
 from core_models.clip import MODALITIES, Modality
 from core_models.reference import OUTSIDE
 from explain.analysis import Analysis, reread
-from explain.maps import NAMES
+from explain.attention.maps import NAMES
 from explain.render.figures import spoken
 from explain.viewer.payload import words
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core_models.clip import MODALITIES, Clip, Stream
 from core_models.layout import FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis
-from explain.maps import NAMES, AttentionMap, maps
+from explain.attention.maps import NAMES, AttentionMap, maps
 from explain.render.palette import ACCENT, COLOURS, HEAT, INK, LINE, MUTE, SOFT
 from explain.spectrogram import log_mel
 

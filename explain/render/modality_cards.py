@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from explain.interventions import Effect
-from explain.language_prior import KEPT
-from explain.maps import NAMES
-from explain.modalities import ModalityReport
+from explain.attention.maps import NAMES
+from explain.modality.interventions import Effect
+from explain.modality.language_prior import KEPT
+from explain.modality.report import ModalityReport
 from explain.render.figures import spoken
 
 CSS = (Path(__file__).parent / "modality_cards.css").read_text()

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explain.maps import NAMES
-from explain.modalities import ModalityReport
+from explain.attention.maps import NAMES
+from explain.modality.report import ModalityReport
 from explain.render.palette import ACCENT, COLOURS, INK, LINE, MUTE
 
 NOTE = (

@@ -9,8 +9,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from core_models.clip import Modality
-from explain.arrays import cells
 from explain.attribution import Array, Attribution
+from explain.export.arrays import cells
 from explain.render.palette import AGAINST, FOR, HEAT
 
 SIGNED = LinearSegmentedColormap.from_list("against-for", [AGAINST, "#ffffff", FOR])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from explain.maps import NAMES
+from explain.attention.maps import NAMES
 from explain.methods.registry import METHODS
 from explain.metrics.agreement import Agreement
 from explain.metrics.curves import Curves, Part, Reals

@@ -18,8 +18,8 @@ from core_models.clip import Clip, Modality
 from core_models.layout import FrameGrid, Grid, TimeGrid
 from core_models.spectrogram import BandGrid
 from explain.analysis import Analysis
+from explain.attention.maps import maps
 from explain.attribution import Attribution
-from explain.maps import maps
 from explain.render.tint import tint, tinted
 from explain.spectrogram import heights, log_mel
 

@@ -13,7 +13,7 @@ from PIL import Image
 from core_models.clip import Clip, Stream
 from core_models.layout import FrameGrid, SlotGrid, TimeGrid
 from explain.analysis import Analysis
-from explain.maps import AttentionMap, maps
+from explain.attention.maps import AttentionMap, maps
 from explain.spectrogram import log_mel
 
 STRIP_HEIGHT = 180

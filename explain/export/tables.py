@@ -11,8 +11,8 @@ import numpy as np
 from core_models.clip import Clip, Modality
 from core_models.layout import FrameGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis
-from explain.arrays import cells, places
 from explain.attribution import Attribution
+from explain.export.arrays import cells, places
 
 ACTS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed when it is opened
 PLACES = (

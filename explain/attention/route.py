@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core_models.clip import Modality, Stream
 from core_models.layout import Layout
 from core_models.trace import Path, path
-from explain.blocks import LEAST, parts
+from explain.attention.blocks import LEAST, parts
 
 Array = NDArray[np.float32]
 # The layers in which the bottleneck reads and is read, query, key.

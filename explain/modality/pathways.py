@@ -11,8 +11,8 @@ import numpy as np
 from core_models.clip import MODALITIES, Modality, Stream
 from core_models.trace import path
 from explain.analysis import SAID, Analysis
-from explain.blocks import parts
-from explain.streams import live
+from explain.attention.blocks import parts
+from explain.attention.streams import live
 
 SLOTS: dict[Stream, str] = {
     "bottleneck": "the bottleneck",

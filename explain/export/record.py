@@ -13,7 +13,7 @@ import numpy as np
 from core_models.layout import WordGrid
 from explain.analysis import Analysis
 from explain.attribution import Attribution
-from explain.modalities import ModalityReport
+from explain.modality.report import ModalityReport
 from explain.question import Question
 from explain.trust import Trust
 from explain.viewer.payload import words

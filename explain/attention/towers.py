@@ -18,7 +18,7 @@ from torch import Tensor
 from core_models.clip import Modality
 from core_models.layout import FrameGrid, Layout, WordGrid
 from core_models.trace import Trace
-from explain.cells import on_cells
+from explain.attention.cells import on_cells
 
 Array = NDArray[np.float32]
 

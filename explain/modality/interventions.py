@@ -17,8 +17,8 @@ from torch import Tensor
 from core_models.clip import Modality, Stream
 from core_models.interface import Output, Tokens, presence
 from explain.analysis import SAID, Analysis
-from explain.edits import Edit, EditError
-from explain.pathways import Pathway, attended, check
+from explain.modality.edits import Edit, EditError
+from explain.modality.pathways import Pathway, attended, check
 from explain.question import Question
 from explain.targets import Target
 

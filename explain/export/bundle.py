@@ -17,14 +17,14 @@ from typing import Any
 
 from core_models.clip import MODALITIES, Clip
 from core_models.media import playable, preview
-from explain import record, tables
 from explain.analysis import Analysis, Array, tower_path
-from explain.arrays import arrays, npz
+from explain.attention.maps import NAMES
 from explain.attribution import Attribution
-from explain.maps import NAMES
+from explain.export import record, tables
+from explain.export.arrays import arrays, npz
+from explain.export.record import stems
 from explain.methods.registry import find
-from explain.modalities import ModalityReport
-from explain.record import stems
+from explain.modality.report import ModalityReport
 from explain.render.attribution_figures import attribution_figure
 from explain.render.cards import CSS, first_look
 from explain.render.draw import drawn

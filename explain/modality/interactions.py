@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core_models.clip import Modality
 from explain.analysis import SAID
-from explain.coalitions import subsets
-from explain.shapley import dividends
+from explain.modality.coalitions import subsets
+from explain.modality.shapley import dividends
 
 Kind = Literal["additive", "redundant", "diluted", "synergy", "opposed", "higher"]
 ADDITIVE = 0.05  # of the largest change that any combination makes: below it, parts just add up

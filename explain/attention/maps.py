@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from core_models.clip import Stream
 from explain.analysis import Analysis, tower_path
-from explain.blocks import blocks
-from explain.cells import on_cells
-from explain.route import routes
-from explain.towers import own_cells
+from explain.attention.blocks import blocks
+from explain.attention.cells import on_cells
+from explain.attention.route import routes
+from explain.attention.towers import own_cells
 
 Array = NDArray[np.float32]
 Group = Literal["fusion", "decoder", "route", "video tower", "text tower"]

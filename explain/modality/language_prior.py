@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core_models.clip import Modality
-from explain.coalitions import Coalitions
+from explain.modality.coalitions import Coalitions
 
 # A word that keeps this much of its probability when the model is shown nothing was not said for
 # what was shown. Words come in two kinds: in the captions of 40 real clips (micap-msrvtt), of 271

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.clip import Modality
-from explain.coalitions import Coalitions, coalitions
-from explain.interactions import Interaction, interactions
-from explain.interventions import Effect, cut
-from explain.language_prior import WordPrior, language_prior
-from explain.pathways import pathways
+from explain.modality.coalitions import Coalitions, coalitions
+from explain.modality.interactions import Interaction, interactions
+from explain.modality.interventions import Effect, cut
+from explain.modality.language_prior import WordPrior, language_prior
+from explain.modality.pathways import pathways
+from explain.modality.shapley import shapley
+from explain.modality.votes import Disagreement, disagreement
 from explain.question import Question
-from explain.shapley import shapley
 from explain.targets import Target
-from explain.votes import Disagreement, disagreement
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Recorded attention: taken apart by stream, and laid on the cells that people see."""

@@ -1,0 +1,1 @@
+"""What ``python -m explain`` is asked, and how a run is replayed."""

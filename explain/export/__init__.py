@@ -1,0 +1,1 @@
+"""A run as files: figures, arrays, tables, report, film and manifest."""
