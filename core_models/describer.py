@@ -139,13 +139,15 @@ def describe(clip: Clip, tower: SoundTower | None = None) -> Description | None:
 
 
 def described(
-    clip: Clip, hear: Callable[[Clip], Description | None] = describe, by: str = "a small tagger"
+    clip: Clip,
+    hear: Callable[[Clip], Description | None] | None = None,
+    by: str = "a small tagger",
 ) -> tuple[Clip, list[str]]:
     """The clip with its sound in words, if it has no words but sound; and what is to be said.
 
-    hear: who describes it; by: what that one is called.
+    hear: who describes it, by default `describe`; by: what that one is called.
     """
-    if clip.words or (found := hear(clip)) is None:
+    if clip.words or (found := (hear or describe)(clip)) is None:
         return clip, []
     if found.text == UNCLEAR:
         return clip, [f"The sound could not be put into words by {by}: nothing in it is clear."]
