@@ -87,3 +87,8 @@ def typed_box(name: str) -> str:
 def typed_span(*names: str) -> str:
     """Script that marks the span on the regions of these ids."""
     return TYPED_SPAN.replace("IDS", ", ".join(f"#{name} .draw" for name in names))
+
+
+def later(script: str) -> str:
+    """The same once what has just been shown is on the page."""
+    return f"(...typed) => setTimeout(() => ({script})(...typed), 50)"

@@ -14,7 +14,7 @@ from PIL import Image
 from app.jobs import Job
 from app.modalities import aim, cards
 from app.problems import problem
-from app.region import Region, drawable, typed_box, typed_span
+from app.region import Region, drawable, later, typed_box, typed_span
 from app.session import Run, Runs, tried, untried
 from core_models.clip import Clip, Modality
 from core_models.media import EXTENSIONS, load_clip
@@ -30,6 +30,7 @@ SOUND, PICTURE, OUT, OTHER = "silence", "blank", "leave out", "reword"
 SWAP, CUT = "swap", "cut"
 SIDES = ("left", "top", "right", "bottom")
 FILES = sorted(EXTENSIONS)
+SPAN, BOX = typed_span("whatif-sound", "whatif-strip"), typed_box("whatif-frame")
 NAMES: dict[str, str] = {
     SOUND: "Silence the sound",
     PICTURE: "Blank the picture",
@@ -100,14 +101,14 @@ def form() -> Form:
             go = gr.Button("Try it", variant="primary", scale=0, min_width=90, elem_id="whatif-go")
             stop = gr.Button("Stop", visible=False, scale=0, min_width=80, elem_id="whatif-stop")
             undo = gr.Button(
-                "Undo all", visible=False, scale=0, min_width=90, elem_id="whatif-undo"
+                "Undo all", interactive=False, scale=0, min_width=90, elem_id="whatif-undo"
             )
         groups = {**rows, **_regions(fields)}
         progress = gr.HTML(elem_id="whatif-progress")
     effects = gr.HTML(elem_id="effects")
     asked = {"what": what, **fields}
     made = Form(whole, asked, groups, go, stop, undo, progress, effects, gr.State(""))
-    what.change(
+    listed = what.change(
         suited,
         what,
         list(groups.values()),
@@ -115,15 +116,24 @@ def form() -> Form:
         show_progress="hidden",
         api_visibility="private",
     )
+    span, box = [fields["start"], fields["end"]], [fields[side] for side in SIDES]
+    listed.then(None, span, None, js=later(SPAN)).then(None, box, None, js=later(BOX))
     return made
 
 
 def _fields() -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields by name, and the rows that hold them."""
     fields: dict[str, Any] = {}
-    rows: dict[str, Any] = {name: gr.Row(visible=name == ROWS[0], render=False) for name in ROWS}
+    rows: dict[str, Any] = {
+        name: gr.Row(
+            visible=name == ROWS[0],
+            render=False,
+            elem_id=f"whatif-row-{name}",
+            elem_classes="whatif-fields",
+        )
+        for name in ROWS
+    }
     for row in rows.values():
-        row.elem_classes = ["whatif-fields"]
         row.render()
     with rows["span"]:
         fields["start"] = gr.Number(None, label="From, s", min_width=70, elem_id="whatif-start")
@@ -157,9 +167,9 @@ def _regions(fields: dict[str, Any]) -> dict[str, Region]:
         }
     span, box = [fields["start"], fields["end"]], [fields[side] for side in SIDES]
     for one in span:
-        one.change(None, span, None, js=typed_span("whatif-sound", "whatif-strip"))
+        one.change(None, span, None, js=SPAN)
     for one in box:
-        one.change(None, box, None, js=typed_box("whatif-frame"))
+        one.change(None, box, None, js=BOX)
     return made
 
 
@@ -272,12 +282,11 @@ class WhatIf:
             self.jobs[key] = job
             yield {form.busy: key, form.progress: job.said(0), **self._buttons(busy=True)}
             question = Question(run.now, aim(asked, run.now), job.tick)
-            for made in job.follow(found(question, Wish(*values))):
-                if made is not None:
-                    yield self._kept(key, run, made)
-            if job.latest is None:
-                yield {form.progress: STOPPED}
-            yield self._buttons(busy=False)
+            for _ in job.follow(found(question, Wish(*values))):
+                yield {form.busy: key}
+            made = None if job.halted else job.latest
+            last = {form.progress: STOPPED} if made is None else self._kept(key, run, made)
+            yield {**last, **self._buttons(busy=False)}
         except Exception as error:
             yield {form.progress: problem(error), **self._buttons(busy=False)}
         finally:
@@ -297,7 +306,7 @@ class WhatIf:
         if run is None:
             return {}
         form = self.form
-        return {form.effects: cards(run)[1], form.undo: gr.Button(visible=bool(run.effects))}
+        return {form.effects: cards(run)[1], form.undo: gr.Button(interactive=bool(run.effects))}
 
     def undo(self, key: str) -> dict[Any, Any]:
         """Forget all that was tried with what is on now."""
@@ -326,7 +335,7 @@ class WhatIf:
         return {
             form.whole: gr.Column(visible=True),
             form.progress: "",
-            form.undo: gr.Button(visible=bool(run.effects)),
+            form.undo: gr.Button(interactive=bool(run.effects)),
             fields["what"]: gr.Dropdown([(NAMES[x], x) for x in able], value=able[0]),
             fields["start"]: gr.Number(None, placeholder=f"{first:g}"),
             fields["end"]: gr.Number(None, placeholder=f"{last:.4g}"),

@@ -5,16 +5,24 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app import whatif
+from app.modalities import cards, shares
+from app.session import Run, reasoned
 from app.whatif import CUT, OTHER, OUT, PICTURE, SOUND, SWAP, Wish, offered, paths
+from core_models.clip import Modality
 from explain.analysis import Analysis, toggle
+from explain.attribute import attribute
+from explain.export.bundle import watchable
+from explain.methods.registry import find
 from explain.modality import edits
 from explain.modality.interventions import Effect, aimed, effect
+from explain.modality.report import modalities
 from explain.question import Question
 from explain.targets import target
 from tests.page import WAIT, analyse
@@ -81,7 +89,7 @@ def test_a_silence_a_bad_span_and_undo(tab: Page, file: Path) -> None:
     tab.locator("#whatif-undo").click()
     expect(effects).not_to_contain_text("silenced")
     expect(tab.locator("#whatif-progress")).not_to_contain_text("is not inside it")
-    expect(tab.locator("#whatif-undo")).to_be_hidden()
+    expect(tab.locator("#whatif-undo")).to_be_disabled()
 
 
 def test_a_span_and_a_box_are_drawn(tab: Page, file: Path) -> None:
@@ -91,6 +99,8 @@ def test_a_span_and_a_box_are_drawn(tab: Page, file: Path) -> None:
     expect(tab.locator("#whatif-end input")).to_have_value("1.5")
     choose(tab, "Blank the picture")
     expect(tab.locator("#whatif-sound")).to_be_hidden()
+    mark = tab.locator("#whatif-strip .draw i")  # what was drawn on the sound is marked here too
+    expect(mark).to_have_attribute("style", re.compile(r"right: (49|50)"), timeout=WAIT)
     drag(tab, tab.locator("#whatif-strip .draw"), (0.2, 0.5), (0.2, 0.5))  # a click clears
     expect(tab.locator("#whatif-end input")).to_have_value("")
     drag(tab, tab.locator("#whatif-frame .draw"), (0.75, 0.9), (0.25, 0.4))
@@ -185,3 +195,23 @@ def test_what_is_tried_can_be_stopped(
     assert ended.wait(5)
     expect(tab.locator("#whatif-go")).to_be_enabled()
     expect(effects).not_to_contain_text("Tried")
+
+
+def test_mm_shap_is_shown_with_shapley_values_of_the_same_target(
+    analysis: Analysis, file: Path, tmp_path: Path
+) -> None:
+    run = Run("run", analysis, analysis, watchable(file, analysis.clip, tmp_path), tmp_path)
+    asked, other = target("auto", analysis), target(RATHER, analysis)
+    assert shares(run, asked) is None
+    first: dict[Modality, float] = {}
+    settings = {"token-kernel-shap": {"samples": 64}, "token-integrated-gradients": {"steps": 4}}
+    for name, given in settings.items():
+        method = find(name)
+        *_, found = attribute(method, Question(analysis, asked), **given)
+        run = reasoned(run, analysis, found, name)
+        first = first or found.shares
+        assert shares(run, asked) == first
+    assert shares(run, other) is None
+    report = modalities(Question(analysis, asked))
+    shown, changed = cards(replace(run, told=report))
+    assert "MM-SHAP" in shown and "MM-SHAP" not in changed
