@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core_models.clip import MODALITIES, Clip, Modality, Stream
+from core_models.clip import MODALITIES, Clip, Modality
 from core_models.cross_layer import CrossLayer
 from core_models.encoders import (
     SoundTower,
@@ -24,7 +24,8 @@ from core_models.encoders import (
     load_encoder,
 )
 from core_models.interface import Inputs, Output, Tokens
-from core_models.layout import FrameGrid, Grid, Layout, TimeGrid, WordGrid
+from core_models.layout import Layout, TimeGrid
+from core_models.prepare import blank, misfit, places, sound, watch, when, words
 from core_models.reference import Reference
 from core_models.trace import Trace
 
@@ -37,13 +38,6 @@ VARIANTS: dict[str, tuple[Direction, ...]] = {
     "fixed": PAIRS + PAIRS,
     "alternating": tuple(d for q, k in PAIRS for d in ((q, k), (k, q))),
 }
-
-KINDS: Mapping[Modality, type[VisionTower | SoundTower | TextTower]] = {
-    "video": VisionTower,
-    "audio": SoundTower,
-    "text": TextTower,
-}
-SILENCE = 1e-4  # of full scale: a track that never gets louder says nothing
 
 
 @dataclass(frozen=True)
@@ -118,16 +112,9 @@ class CAAM(nn.Module):
         self.drop = nn.Dropout(config.dropout)
 
     def misfit(self) -> str:
-        """Which tower does not fit the config; empty where all do."""
-        for m, width in zip(self.modalities, self.config.feature_widths, strict=True):
-            tower, source = self.towers[m], getattr(self.config, m)
-            if not isinstance(tower, KINDS[m]):
-                return f"the tower {source!r} does not read {m}"
-            if tower.width != width:
-                return (
-                    f"feature_widths gives {m} {width}, but its tower {source!r} has {tower.width}"
-                )
-        return ""
+        """Which tower does not fit the config, as a clause; empty where all do."""
+        sources = {m: getattr(self.config, m) for m in self.modalities}
+        return misfit(self.towers, sources, self.config.feature_widths)
 
     # ---- from a clip to tokens -------------------------------------------------------------
 
@@ -155,32 +142,18 @@ class CAAM(nn.Module):
 
     def prepare(self, clip: Clip) -> Inputs:
         """What the towers read of a clip, for the modalities that it has."""
-        values: dict[Modality, Tensor] = {}
-        notices: list[str] = []
-        owner: list[int] = []
+        heard, silence = sound(clip, self.device)
+        told, owner, unread = words(clip, self.reading, self.device)
+        seen: dict[Modality, Tensor] = {}
         if len(clip.frames):
-            values["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
-        if np.abs(clip.waveform).max(initial=0) > SILENCE:
-            values["audio"] = torch.from_numpy(clip.waveform).to(self.device)[None]  # (1, S)
-        elif len(clip.waveform):
-            notices.append("The model takes the silent sound as missing.")
-        if clip.words:
-            ids, owner = self.reading.pieces([w.text for w in clip.words])
-            values["text"] = self.reading.embed(torch.tensor([ids], device=self.device))
-            read = len(set(owner))
-            if read < len(clip.words):
-                notices.append(
-                    f"The model read the first {read} of {len(clip.words)} words: "
-                    f"it takes {self.reading.max_pieces} word pieces at most."
-                )
-        return Inputs(values, clip, tuple(owner), tuple(notices))
+            seen["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
+        return Inputs({**seen, **heard, **told}, clip, owner, (*silence, *unread))
 
     def features(self, inputs: Inputs, record: Trace | None = None) -> dict[Modality, Tensor]:
         """The towers' outputs: video (B, T * cells, d_v), audio (B, N, d_a), text (B, L, d_t)."""
         out: dict[Modality, Tensor] = {}
         if (x := inputs.values.get("video")) is not None:
-            cells = self.vision(x.flatten(0, 1), record)  # (B * T, cells, d_v)
-            out["video"] = cells.unflatten(0, x.shape[:2]).flatten(1, 2)
+            out["video"] = watch(self.vision, x, record)
         if (x := inputs.values.get("audio")) is not None:
             out["audio"] = self.hearing(x)
         if (x := inputs.values.get("text")) is not None:
@@ -217,9 +190,8 @@ class CAAM(nn.Module):
 
     def encode(self, inputs: Inputs, record: Trace | None = None) -> Tokens:
         """Towers and joint space; long sound is averaged down to `max_audio_tokens` tokens."""
-        clip = inputs.clip
-        times = torch.from_numpy((clip.times - clip.start) / max(clip.duration, 1e-6)).float()
-        tokens = self.embed(self.features(inputs, record), times.to(self.device)[None])
+        times = when(inputs.clip, self.device)
+        tokens = self.embed(self.features(inputs, record), times)
         audio = tokens.values["audio"]
         step = self._audio_step(audio.shape[1])
         if step == 1:
@@ -277,24 +249,13 @@ class CAAM(nn.Module):
 
     def layout(self, inputs: Inputs) -> Layout:
         """Cells of frames, spans of sound, words."""
-        out: dict[Stream, Grid] = {}
-        clip = inputs.clip
-        if "video" in inputs.values:
-            out["video"] = FrameGrid(clip.times, self.vision.grid, self.vision.grid)
-        if "audio" in inputs.values:
-            edges = self.hearing.edges(inputs.values["audio"].shape[1])
+        audio = None
+        if (wave := inputs.values.get("audio")) is not None:
+            edges = self.hearing.edges(wave.shape[1])
             step = self._audio_step(len(edges) - 1)
-            coarse = np.append(edges[:-1:step], edges[-1])
-            out["audio"] = TimeGrid(coarse + clip.start)
-        if "text" in inputs.values:
-            words = clip.words[: max(inputs.owner) + 1]
-            out["text"] = WordGrid(words, np.asarray(inputs.owner))
-        return out
+            audio = TimeGrid(np.append(edges[:-1:step], edges[-1]) + inputs.clip.start)
+        return places(inputs, self.towers, audio)
 
     def baseline(self, inputs: Inputs) -> Inputs:
         """Grey frames (the towers' mean), silence, and the embedding of padding."""
-        values = {m: torch.zeros_like(x) for m, x in inputs.values.items()}
-        if "text" in values:
-            pad = torch.full(values["text"].shape[:2], self.reading.tokenizer.pad_token_id)
-            values["text"] = self.reading.embed(pad.to(self.device))
-        return replace(inputs, values=values)
+        return blank(inputs, self.reading)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core_models.caam import SILENCE
 from core_models.clip import Clip, Word
 from core_models.encoders import SoundTower, load_encoder
+from core_models.prepare import silent
 from core_models.tensors import fill
 
 DESCRIBER = Path(__file__).parent / "weights" / "describer"
@@ -119,11 +119,6 @@ def listen(wave: NDArray[np.float32], tower: SoundTower, tagger: Tagger) -> Tens
     device = next(tower.parameters()).device
     tokens = tower((x * (LEVEL / loud.max())).to(device)[None])[0].cpu()  # (N, d)
     return tagger.pool(tokens)[loud >= GATE * loud.max()]
-
-
-def silent(clip: Clip) -> bool:
-    """Whether there is nothing to hear: no sound, or a track that never gets louder."""
-    return float(np.abs(clip.waveform).max(initial=0)) <= SILENCE
 
 
 def describe(clip: Clip, tower: SoundTower | None = None) -> Description | None:

@@ -14,7 +14,8 @@ import torch
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from core_models.clip import Clip
-from core_models.describer import UNCLEAR, Description, described, resample, silent
+from core_models.describer import UNCLEAR, Description, described, resample
+from core_models.prepare import silent
 from core_models.tensors import CheckpointError
 
 PREFIX = "transformers:"

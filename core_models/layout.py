@@ -49,6 +49,25 @@ class TimeGrid:
 
 
 @dataclass(frozen=True, eq=False)
+class BandGrid(TimeGrid):
+    """Patches of a spectrogram: spans of time in order, in each its bands from low to high.
+
+    hertz: the borders of the bands, (bands + 1,), where they are known.
+    """
+
+    bands: int = 1
+    hertz: NDArray[np.float64] | None = None
+
+    @property
+    def size(self) -> int:
+        return super().size * self.bands
+
+    def spread(self, scores: Array) -> Array:
+        """Scores (..., N) on their places (..., spans): a span is the sum of its bands."""
+        return scores.reshape(*scores.shape[:-1], -1, self.bands).sum(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
 class WordGrid:
     """Text tokens: pieces of words; owner (N,) is the index of the word a piece belongs to."""
 

@@ -17,24 +17,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core_models.clip import Clip, Modality, Stream
 from core_models.interface import Inputs, Output, Tokens
-from core_models.layout import FrameGrid, Grid, Layout, SlotGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, Layout, SlotGrid
 from core_models.mbt_towers import MBTConfig as MBTConfig
 from core_models.mbt_towers import PictureTower, SoundTower
+from core_models.prepare import sound
 from core_models.reference import Reference
-from core_models.spectrogram import BandGrid
 from core_models.trace import Trace, attend
 
 Half = Literal["video", "audio"]
 HALVES: tuple[Half, ...] = ("video", "audio")
 CLASS: Mapping[Modality, Stream] = {"video": "video-cls", "audio": "audio-cls"}
-SILENCE = 1e-4  # of full scale: a track that never gets louder says nothing
 
 
 class MBT(nn.Module):
@@ -74,18 +72,14 @@ class MBT(nn.Module):
     def prepare(self, clip: Clip) -> Inputs:
         """Frames squashed to a square, and the waveform, of what the clip has."""
         values: dict[Modality, Tensor] = {}
-        notices: list[str] = []
         c, device = self.config, self.belongs.device
         if len(clip.frames):
             x = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).float() / 255  # (T, 3, H, W)
             size = (c.image_size, c.image_size)
             x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
             values["video"] = ((x - c.pixel_mean) / c.pixel_std).to(device)[None]
-        if np.abs(clip.waveform).max(initial=0) > SILENCE:
-            values["audio"] = torch.from_numpy(clip.waveform).to(device)[None]  # (1, S)
-        elif len(clip.waveform):
-            notices.append("The model takes the silent sound as missing.")
-        return Inputs(values, clip, (), tuple(notices))
+        heard, silence = sound(clip, device)
+        return Inputs({**values, **heard}, clip, (), tuple(silence))
 
     def encode(self, inputs: Inputs, record: Trace | None = None) -> Tokens:
         """The layers before fusion. Trace names: ``video.<i>``, ``audio.<i>``."""

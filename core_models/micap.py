@@ -16,14 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core_models.caption_decoder import END, START, CaptionDecoder, Memory
-from core_models.clip import Clip, Modality, Stream
+from core_models.clip import Clip, Modality
 from core_models.co_attention import CoAttention
 from core_models.describer import described
 from core_models.encoders import TextTower, VisionTower, load_encoder
 from core_models.given import Given
 from core_models.interface import Beam, Caption, CaptionWord, Decoding, Inputs, Tokens
-from core_models.layout import FrameGrid, Grid, Layout, WordGrid
+from core_models.layout import Layout
 from core_models.micap_config import MODALITIES, MICapConfig
+from core_models.prepare import blank, misfit, places, watch, when, words
 from core_models.reference import Reference
 from core_models.speaker import join, search
 from core_models.trace import Trace
@@ -66,14 +67,9 @@ class MICap(nn.Module):
 
     def misfit(self) -> str:
         """Why a tower cannot serve this config, as a clause; empty where all fit."""
-        for m, width in zip(MODALITIES, self.config.feature_widths, strict=True):
-            tower, source = self.towers[m], getattr(self.config, m)
-            if not isinstance(tower, VisionTower if m == "video" else TextTower):
-                return f"the tower {source!r} does not read {m}"
-            if tower.width != width:
-                return (
-                    f"feature_widths gives {m} {width}, but its tower {source!r} has {tower.width}"
-                )
+        sources = {m: getattr(self.config, m) for m in MODALITIES}
+        if fault := misfit(self.towers, sources, self.config.feature_widths):
+            return fault
         strange = set(self.config.vocabulary) - self.reading.tokenizer.get_vocab().keys()
         return f"the tower {self.config.text!r} has no piece {min(strange)!r}" if strange else ""
 
@@ -106,22 +102,14 @@ class MICap(nn.Module):
 
         Without words the sound is put into words by the describer.
         """
-        values: dict[Modality, Tensor] = {}
-        owner: list[int] = []
+        seen: dict[Modality, Tensor] = {}
         clip, notices = described(clip)
+        told, owner, unread = words(clip, self.reading, self.device, "the audio caption's ")
         if len(clip.frames):
-            values["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
+            seen["video"] = self.vision.pixels(clip.frames)[None]  # (1, T, 3, S, S)
         else:
             notices.append("There is no picture to describe: the caption is a guess.")
-        ids, owner = self.reading.pieces([w.text for w in clip.words])
-        if ids:
-            values["text"] = self.reading.embed(torch.tensor([ids], device=self.device))
-        if (read := len(set(owner))) < len(clip.words):
-            notices.append(
-                f"The model read the first {read} of the audio caption's {len(clip.words)} words: "
-                f"it takes {self.reading.max_pieces} word pieces at most."
-            )
-        return Inputs(values, clip, tuple(owner), tuple(notices))
+        return Inputs({**seen, **told}, clip, owner, (*notices, *unread))
 
     def embed(
         self,
@@ -151,13 +139,10 @@ class MICap(nn.Module):
         """The towers and the common width."""
         features: dict[Modality, Tensor] = {}
         if (x := inputs.values.get("video")) is not None:
-            cells = self.vision(x.flatten(0, 1), record)  # (B * T, cells, d_v)
-            features["video"] = cells.unflatten(0, x.shape[:2]).flatten(1, 2)
+            features["video"] = watch(self.vision, x, record)
         if (x := inputs.values.get("text")) is not None:
             features["text"] = self.reading(x, record=record)
-        clip = inputs.clip
-        times = torch.from_numpy((clip.times - clip.start) / max(clip.duration, 1e-6)).float()
-        return self.embed(features, times.to(self.device)[None])
+        return self.embed(features, when(inputs.clip, self.device))
 
     def compare(self, tokens: Tokens) -> dict[Modality, Tensor]:
         """The pooled streams as unit vectors (B, joint_width) of the contrastive space."""
@@ -232,19 +217,8 @@ class MICap(nn.Module):
 
     def layout(self, inputs: Inputs) -> Layout:
         """Cells of frames, and words of the audio caption."""
-        out: dict[Stream, Grid] = {}
-        clip = inputs.clip
-        if "video" in inputs.values:
-            out["video"] = FrameGrid(clip.times, self.vision.grid, self.vision.grid)
-        if "text" in inputs.values:
-            words = clip.words[: max(inputs.owner) + 1]
-            out["text"] = WordGrid(words, np.asarray(inputs.owner))
-        return out
+        return places(inputs, self.towers)
 
     def baseline(self, inputs: Inputs) -> Inputs:
         """Grey frames (the tower's mean), and the embedding of padding."""
-        values = {m: torch.zeros_like(x) for m, x in inputs.values.items()}
-        if "text" in values:
-            pad = torch.full(values["text"].shape[:2], self.reading.tokenizer.pad_token_id)
-            values["text"] = self.reading.embed(pad.to(self.device))
-        return replace(inputs, values=values)
+        return blank(inputs, self.reading)

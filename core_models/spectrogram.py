@@ -1,15 +1,11 @@
-"""A waveform as a log-mel spectrogram, differentiable, and the places of its patches."""
+"""A waveform as a log-mel spectrogram, differentiable, and the borders of its bands."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-from core_models.layout import Array, TimeGrid
 
 WINDOW = 0.025  # seconds of a spectrum
 RANGE = (20.0, 8000.0)  # Hz
@@ -62,22 +58,3 @@ def log_mel(wave: Tensor, rate: int, bands: int, hop: float) -> Tensor:
     power = spectrum.real.square() + spectrum.imag.square()
     mel = power.transpose(1, 2) @ mel_matrix(rate, size, bands).to(wave.device)
     return (mel + FLOOR).log().transpose(1, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class BandGrid(TimeGrid):
-    """Patches of a spectrogram: spans of time in order, in each its bands from low to high.
-
-    hertz: the borders of the bands, (bands + 1,), where they are known.
-    """
-
-    bands: int = 1
-    hertz: NDArray[np.float64] | None = None
-
-    @property
-    def size(self) -> int:
-        return super().size * self.bands
-
-    def spread(self, scores: Array) -> Array:
-        """Scores (..., N) on their places (..., spans): a span is the sum of its bands."""
-        return scores.reshape(*scores.shape[:-1], -1, self.bands).sum(axis=-1)

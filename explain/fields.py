@@ -19,8 +19,7 @@ from torch.nn import functional as F
 
 from core_models.clip import Modality, Stream
 from core_models.interface import Inputs
-from core_models.layout import FrameGrid, Grid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid
 from explain.analysis import Analysis
 
 LINES, STEP = 512, 256  # samples of a spectrum, and from one to the next

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core_models.layout import TimeGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, TimeGrid
 from explain.analysis import Analysis
 from explain.attribution import Array, Attribution
 from explain.fields import LINES, STEP, spectrum, waveform

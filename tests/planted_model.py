@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from core_models.clip import MODALITIES, Clip, Modality
 from core_models.interface import Inputs, Output, Tokens
-from core_models.layout import FrameGrid, Layout, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Layout, WordGrid
 from core_models.trace import Trace, attend
 
 SIDE, CELLS = 32, 4  # pixels along a frame, and cells

@@ -13,8 +13,7 @@ import pytest
 
 from core_models.clip import Clip
 from core_models.interface import Captioner, Model
-from core_models.layout import FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, SlotGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis, analyse
 from explain.attribution import Attribution
 from explain.cli.asking import attributions, trusts

@@ -15,9 +15,8 @@ import torch
 from core_models.checkpoint import load_model
 from core_models.clip import Modality, Word
 from core_models.interface import Model
-from core_models.layout import FrameGrid, TimeGrid, WordGrid
+from core_models.layout import BandGrid, FrameGrid, TimeGrid, WordGrid
 from core_models.registry import WEIGHTS
-from core_models.spectrogram import BandGrid
 from explain.benchmark.__main__ import main
 from explain.benchmark.baselines import BASELINES
 from explain.benchmark.cases import Aim, Case, grid_cases, planted_cases

@@ -6,7 +6,7 @@ import torch
 
 from core_models.clip import Clip
 from core_models.interface import Model
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid
 from explain.analysis import Analysis, analyse, toggle
 from explain.fields import BANDS, fields, spectrum, waveform
 from explain.question import Question, Stopped

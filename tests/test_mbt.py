@@ -16,11 +16,10 @@ from core_models.checkpoint import load_model, save_model
 from core_models.checks.sample import only, sample
 from core_models.clip import Clip, Modality
 from core_models.interface import Tokens, presence
-from core_models.layout import FrameGrid, SlotGrid
+from core_models.layout import BandGrid, FrameGrid, SlotGrid
 from core_models.mbt import CLASS, HALVES, MBT, MBTConfig
 from core_models.mbt_towers import FUSIONS
 from core_models.registry import WEIGHTS
-from core_models.spectrogram import BandGrid
 from core_models.trace import Trace
 
 V: tuple[Modality, ...] = ("video",)

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core_models.clip import MODALITIES, Clip, Modality
-from core_models.layout import FrameGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid
 from explain.analysis import Analysis, analyse
 from explain.attribute import attributed
 from explain.attribution import Attribution

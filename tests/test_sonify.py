@@ -6,8 +6,7 @@ import wave
 import numpy as np
 import pytest
 
-from core_models.layout import TimeGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, TimeGrid
 from explain.analysis import Analysis
 from explain.attribution import Array, Attribution
 from explain.question import Question

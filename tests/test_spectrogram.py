@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from core_models.spectrogram import BandGrid, band_borders, log_mel
+from core_models.layout import BandGrid
+from core_models.spectrogram import band_borders, log_mel
 
 
 def test_a_tone_is_in_its_band_at_any_rate_and_gradients_reach_the_waveform() -> None:

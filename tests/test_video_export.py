@@ -11,9 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core_models.clip import Clip
-from core_models.layout import FrameGrid, Grid, TimeGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid
 from core_models.media import load_clip, preview
-from core_models.spectrogram import BandGrid
 from explain.analysis import Analysis
 from explain.render.tint import tint
 from explain.render.video import MOST_FPS, STRIP, Layer, of_attention, overlay

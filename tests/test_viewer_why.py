@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core_models.clip import Modality, Word
-from core_models.layout import FrameGrid, Grid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, WordGrid
 from explain.analysis import Analysis
 from explain.attribution import Array, Attribution
 from explain.spectrogram import heights, log_mel

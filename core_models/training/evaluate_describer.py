@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from core_models.caam import SILENCE
 from core_models.describer import (
     PHRASES,
     UNCLEAR,
@@ -19,6 +18,7 @@ from core_models.describer import (
     listen,
 )
 from core_models.encoders import SoundTower
+from core_models.prepare import SILENCE
 from core_models.training.heard import LABELS
 from core_models.training.sounds import waveform
 

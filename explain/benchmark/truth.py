@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core_models.layout import FrameGrid, Grid, TimeGrid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid, WordGrid
 
 Axis = Literal["time", "place", "pitch", "word"]
 Reals = NDArray[np.float64]

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.clip import Clip, Modality
-from core_models.layout import FrameGrid, Grid, TimeGrid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid, WordGrid
 from explain.attribution import Array, Attribution
 
 

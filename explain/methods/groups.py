@@ -16,8 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core_models.clip import Modality, Stream
-from core_models.layout import FrameGrid, Grid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, WordGrid
 from explain.question import Question
 
 ORDER: tuple[Modality, ...] = ("text", "audio", "video")  # what one leaves over, the next may use

@@ -17,8 +17,7 @@ from captum.attr import Occlusion
 from torch import Tensor
 
 from core_models.clip import Modality, Stream
-from core_models.layout import FrameGrid, Grid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, WordGrid
 from explain.methods.method import Between, Step
 from explain.question import Question
 

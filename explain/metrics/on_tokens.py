@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.clip import Modality
-from core_models.layout import FrameGrid, Grid, TimeGrid
-from core_models.spectrogram import RANGE, BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid
+from core_models.spectrogram import RANGE
 from explain.analysis import Analysis
 from explain.attribution import Array, Attribution
 

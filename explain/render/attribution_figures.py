@@ -10,8 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from core_models.clip import MODALITIES, Clip, Modality
-from core_models.layout import FrameGrid, TimeGrid, WordGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis
 from explain.attention.maps import NAMES
 from explain.attribution import Attribution

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core_models.clip import Clip, Modality
-from core_models.layout import FrameGrid, Grid, TimeGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid
 from explain.analysis import Analysis
 from explain.attention.maps import maps
 from explain.attribution import Attribution

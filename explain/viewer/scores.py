@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.clip import Modality
-from core_models.layout import FrameGrid, Grid, TimeGrid
-from core_models.spectrogram import BandGrid
+from core_models.layout import BandGrid, FrameGrid, Grid, TimeGrid
 from explain.analysis import Analysis
 from explain.attribution import Attribution
 from explain.methods.registry import find
