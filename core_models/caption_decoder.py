@@ -16,9 +16,8 @@ from torch.nn import functional as F
 from transformers import Cache
 
 from core_models.clip import Modality
-from core_models.encoders import merge_heads, split_heads
 from core_models.micap_config import MICapConfig
-from core_models.trace import Trace, attend
+from core_models.trace import Trace, attend, merge_heads, split_heads
 
 START, END = 0, 1  # the first two of the vocabulary: the marks around a caption
 

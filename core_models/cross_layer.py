@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from core_models.encoders import merge_heads, split_heads
-from core_models.trace import Trace, attend
+from core_models.trace import Trace, attend, merge_heads, split_heads
 
 
 class CrossLayer(nn.Module):

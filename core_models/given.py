@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core_models.caption_decoder import Memory
 from core_models.clip import Clip, Word
-from core_models.interface import Caption, Inputs, Output, Tokens
+from core_models.interface import Caption, Captioner, Inputs, Output, Tokens
 from core_models.layout import Layout, WordGrid
 from core_models.trace import Trace
 
-if TYPE_CHECKING:
-    from core_models.micap import MICap
+
+class Scorer(Captioner, Protocol):
+    """A captioner that can be asked how likely it finds a caption."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def layout(self, inputs: Inputs) -> Layout: ...
+
+    def baseline(self, inputs: Inputs) -> Inputs: ...
+
+    def memory(
+        self, tokens: Tokens, record: Trace | None = None, cut: Collection[str] = ()
+    ) -> Memory: ...
+
+    def score(
+        self,
+        memory: Memory,
+        pieces: Tensor,
+        record: Trace | None = None,
+        cut: Collection[str] = (),
+    ) -> Tensor: ...
 
 
 class Given:
     """A captioner with a caption: a FusionModel whose labels are the caption's words."""
 
-    def __init__(self, captioner: MICap, caption: Caption) -> None:
+    def __init__(self, captioner: Scorer, caption: Caption) -> None:
         self.captioner, self.caption = captioner, caption
         self.name, self.frames = captioner.name, captioner.frames
         self.modalities, self.needs = captioner.modalities, captioner.needs

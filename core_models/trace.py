@@ -103,3 +103,13 @@ def attend(
         weights = weights * some
     record.add(name, weights, v)
     return weights @ v
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(B, N, heads * d) -> (B, heads, N, d)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, heads, N, d) -> (B, N, heads * d)."""
+    return x.transpose(1, 2).flatten(2)

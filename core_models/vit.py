@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core_models.encoders import merge_heads, split_heads
-from core_models.trace import Trace, attend
+from core_models.trace import Trace, attend, merge_heads, split_heads
 
 
 class Sizes(Protocol):

@@ -14,9 +14,9 @@ from core_models.caption_decoder import END
 from core_models.check import run
 from core_models.checkpoint import load_model, save_model
 from core_models.checks.sample import only
-from core_models.clip_tower import ClipTower
 from core_models.describer import UNCLEAR, Description
 from core_models.encoders import TextTower, load_encoder
+from core_models.encoders.clip import ClipTower
 from core_models.interface import Decoding
 from core_models.micap import MICap
 from core_models.micap_config import MICapConfig

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from core_models.encoders import VisionTower, merge_heads, split_heads
-from core_models.trace import Trace, attend
+from core_models.encoders.vision import VisionTower
+from core_models.trace import Trace, attend, merge_heads, split_heads
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
