@@ -1,0 +1,89 @@
+"""Ours against something else, in turns: ratios of time in one interleaved run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core_models.training.cost import spent
+
+Work = Callable[[], Any]
+CPU, WALL = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """most: the goal, the largest share of their time that ours may take.
+
+    rounds: how often, where both together take long. scale: how much of ours one call is, and of
+    theirs; a tenth of their steps counts ten times.
+    """
+
+    what: str
+    against: str
+    ours: Work
+    theirs: Work
+    most: float
+    rounds: int | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """seconds (rounds, 2, 2): ours and theirs, each in CPU time and on the clock."""
+
+    contest: Contest
+    seconds: NDArray[np.float64]
+
+    def ratios(self, clock: int) -> NDArray[np.float64]:
+        """Ours as a multiple of theirs: (rounds,)."""
+        found: NDArray[np.float64] = self.seconds[:, 0, clock] / self.seconds[:, 1, clock]
+        return found
+
+    @property
+    def met(self) -> bool:
+        """Whether the median CPU ratio reaches the goal."""
+        return bool(np.median(self.ratios(CPU)) <= self.contest.most)
+
+    def to_dict(self) -> dict[str, Any]:
+        c = self.contest
+        return {
+            "what": c.what,
+            "against": c.against,
+            "goal": c.most,
+            "met": self.met,
+            "cpu": self.ratios(CPU).tolist(),
+            "wall": self.ratios(WALL).tolist(),
+            "seconds": self.seconds.tolist(),
+        }
+
+
+def measure(contests: Sequence[Contest], rounds: int) -> Iterator[Result]:
+    """Each is asked once to warm up; then every round asks ours and theirs, in changing order."""
+    for contest in contests:
+        for work in (contest.ours, contest.theirs):
+            if (contest.rounds or rounds) > 1:
+                work()
+        taken = []
+        for i in range(contest.rounds or rounds):
+            pair = [(0, contest.ours), (1, contest.theirs)]
+            times = dict(_timed(side, work) for side, work in (pair if i % 2 else pair[::-1]))
+            taken.append([times[side] * contest.scale[side] for side in (0, 1)])
+        yield Result(contest, np.array(taken))
+
+
+def _timed(side: int, work: Work) -> tuple[int, NDArray[np.float64]]:
+    """CPU seconds, of decoders too, and seconds on the clock."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    begin = np.array([spent(), time.perf_counter()])
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return side, np.array([spent(), time.perf_counter()]) - begin
