@@ -12,8 +12,9 @@ from app.explaining import Explaining
 from app.session import Runs
 from app.sidebar import sidebar
 from app.trusting import Trusting
+from app.trying import WhatIf
 from app.viewer import Viewer
-from app.whatif import WhatIf, form
+from app.whatif import form
 from app.why import tab
 from core_models.registry import MODELS, find, pick_device
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app import whatif
+from app import trying
 from app.modalities import cards, shares
 from app.session import Run, reasoned
-from app.whatif import CUT, OTHER, OUT, PICTURE, SOUND, SWAP, Wish, offered, paths
+from app.wishes import CUT, OTHER, OUT, PICTURE, SOUND, SWAP, Wish, offered, paths
 from core_models.clip import Modality
 from explain.analysis import Analysis, toggle
 from explain.attribute import attribute
@@ -188,7 +188,7 @@ def test_what_is_tried_can_be_stopped(
         yield from ()
 
     effects = asked(tab, file)
-    monkeypatch.setattr(whatif, "found", endless)
+    monkeypatch.setattr(trying, "found", endless)
     tab.locator("#whatif-go").click()
     tab.locator("#whatif-stop").click(timeout=WAIT)
     expect(tab.locator("#whatif-progress")).to_contain_text("Stopped", timeout=5000)
