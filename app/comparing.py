@@ -26,6 +26,7 @@ SAME = (
 )
 LESS = "What B marks more than A, and what less, cell by cell"
 FOLLOWS = "This is A; B is the viewer at the top. Time, layer, head and colours are shared."
+STILL = "So there is no difference to show; this is A."
 NOT_EXPLAINED = "A difference needs an explanation of both: ask why in A and in B."
 ONE = "A and B show the same explanation: choose another one here, or in the viewer at the top."
 
@@ -99,7 +100,7 @@ class Comparing:
                 less = _less(first, one, two)
                 listed, note = [less], _unit(one, two)
             except CompareError as error:
-                note = str(error)
+                note = f"{error} {STILL}"
         alike = first.id.partition(":")[0] == second.id and first.now.present == second.now.present
         return {
             pair.keep: gr.Button(KEEP_ANOTHER),

@@ -100,7 +100,7 @@ def _fields() -> tuple[dict[str, Any], dict[str, Any]]:
         fields["words"] = gr.CheckboxGroup([], label="Words to leave out", elem_id="whatif-words")
     with rows["text"]:
         fields["text"] = gr.Textbox(
-            label="The words", lines=1, max_lines=4, max_length=20_000, elem_id="whatif-text"
+            label="The words", lines=2, max_lines=4, max_length=20_000, elem_id="whatif-text"
         )
     with rows["swap"]:
         fields["other"] = gr.File(

@@ -13,7 +13,7 @@ from app.session import Run
 from explain.analysis import Analysis
 from explain.methods.method import Method
 from explain.methods.registry import METHODS, find
-from explain.render.why_cards import SHORT, about, facts
+from explain.render.why_cards import SHORT, about, facts, passes
 from explain.targets import RATHER, choices
 
 FIRST = "token-integrated-gradients"  # seconds, signed, and it adds up
@@ -93,7 +93,7 @@ def named(analysis: Analysis | None) -> list[tuple[str, str]]:
 
 
 def _title(method: Method, analysis: Analysis | None) -> str:
-    notes = [SHORT[method.level], *(["slow"] if method.slow else [])]
+    notes = [SHORT[method.level], *([passes(method)] if method.slow else [])]
     if analysis is not None and method.unfit(analysis):
         notes = ["not for this run"]
     title, family = method.title.removesuffix(" of tokens"), method.family.capitalize()

@@ -51,7 +51,8 @@ class Method:
 
     run: ``run(question, *, setting=default, ...)``, yielding steps; it does not change the model.
     level: of what it scores; signed: whether scores may be negative; complete: whether they sum
-    to the change of the target's score. slow: minutes rather than seconds.
+    to the change of the target's score. passes: where each of them is a pass of the whole model,
+    towers too, what there are many of; the name of a setting where that says how many.
     about: one sentence on what its scores say, and what they do not. paper: where it is from.
     unfit: why it cannot be asked of this run, in one sentence; empty where it can.
     """
@@ -65,8 +66,13 @@ class Method:
     paper: str
     signed: bool = True
     complete: bool = False
-    slow: bool = False
+    passes: str = ""
     unfit: Callable[[Analysis], str] = lambda analysis: ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes many passes of the whole model."""
+        return bool(self.passes)
 
     @property
     def controls(self) -> tuple[Control, ...]:

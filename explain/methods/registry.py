@@ -123,7 +123,7 @@ METHODS: tuple[Method, ...] = (
         about="What each pixel, tone and word adds on the way from an empty clip to this one.",
         paper="arXiv:1703.01365",
         complete=True,
-        slow=True,
+        passes="steps",
     ),
     Method(
         name="token-gradient-shap",
@@ -144,7 +144,7 @@ METHODS: tuple[Method, ...] = (
         about="What each pixel, tone and word adds at random places on the way from an empty clip "
         "to this one, with noise; other draws give other scores.",
         paper="arXiv:1705.07874",
-        slow=True,
+        passes="samples",
     ),
     Method(
         name="token-input-x-gradient",
@@ -187,7 +187,7 @@ METHODS: tuple[Method, ...] = (
         "text differ, so do not compare them.",
         paper="arXiv:1706.03825",
         signed=False,
-        slow=True,
+        passes="samples",
     ),
     Method(
         name="token-grad-cam",
@@ -242,7 +242,7 @@ METHODS: tuple[Method, ...] = (
         about="What the score loses when a window of the picture or the sound, or a word, is "
         "covered; a covered clip is one that the model never saw.",
         paper="arXiv:1311.2901",
-        slow=True,
+        passes="places that it covers",
     ),
 )
 

@@ -42,9 +42,11 @@ class Infidelity:
         if self.why:
             return f"Infidelity cannot be told: {self.why}."
         how = "better than" if self.p <= SURE else "no better than"
+        own, shuffled = 1 - self.value, 1 - self.random
+        digits = next((n for n in (0, 1, 2) if f"{own:.{n}%}" != f"{shuffled:.{n}%}"), 2)
         return (
             f"What random sets of tokens change is foretold {how} by a shuffled map: "
-            f"{1 - self.value:.0%} of it against {1 - self.random:.0%} (p = {self.p:.3f})."
+            f"{own:.{digits}%} of it against {shuffled:.{digits}%} (p = {self.p:.3f})."
         )
 
     def to_dict(self) -> dict[str, Any]:

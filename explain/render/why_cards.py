@@ -70,9 +70,22 @@ def made(found: Attribution) -> str:
 
 def about(method: Method) -> str:
     """What a method promises, before it is asked."""
-    slow = " Slow: minutes rather than seconds." if method.slow else ""
     where = f"Scores {LEVELS[method.level].partition(':')[0]}."
-    return f"<p>{escape(f'{method.about} {where}{slow}')}</p>"
+    return f"<p>{escape(f'{method.about} {where}{_cost(method)}')}</p>"
+
+
+def passes(method: Method) -> str:
+    """How often it runs the whole model as it is usually set: ``32 passes``."""
+    many = next((c.default for c in method.controls if c.name == method.passes), "many")
+    return f"{many} passes" if method.slow else ""
+
+
+def _cost(method: Method) -> str:
+    if not method.slow:
+        return ""
+    many = passes(method).split()[0]
+    what = method.passes if many == "many" else f"{many} {method.passes}"
+    return f" It runs the whole model once for each of the {what}; the time left is shown."
 
 
 def _percent(share: float) -> str:
