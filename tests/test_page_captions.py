@@ -13,6 +13,7 @@ from core_models import describer
 from core_models.describer import Description
 from core_models.registry import MODELS
 from tests.page import WAIT, analyse, changed, upload, viewer
+from tests.test_page_why import aim, asked, explain
 
 WRITERS = [info.name for info in MODELS if info.writes]
 
@@ -60,6 +61,26 @@ def test_a_caption_is_written_looked_into_and_read(tab: Page, file: Path, name: 
     expect(tab.locator("#reader")).to_be_hidden()
     tab.get_by_role("tab", name="Export").click()
     expect(tab.locator("#command pre")).to_contain_text(f"--captioned-by {name}")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_click_on_a_word_asks_why_it_was_said(tab: Page, file: Path, name: str) -> None:
+    choose(tab, name)
+    root = asked(tab, file, "")
+    target = tab.locator("#why-target input")
+    expect(target).to_have_value("the whole caption")
+    explain(tab)
+    words = root.locator(".fs-word.fs-k-caption")
+    said = words.last.inner_text()
+    words.last.click()
+    expect(target).to_have_value(f"word {words.count()}: “{said}”", timeout=WAIT)
+    explain(tab)
+    assert said in (root.get_attribute("data-target") or "")
+    expect(words.last).to_have_class(re.compile("asked"))
+    aim(tab, "word:99")
+    tab.locator("#why-run").click()
+    problem = tab.locator("#why-progress .problem")
+    expect(problem).to_contain_text("“word:99” is not among them", timeout=WAIT)
 
 
 @pytest.mark.parametrize("name", [info.name for info in MODELS])

@@ -11,10 +11,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.session import Run, Runs
+from core_models.registry import MODELS
 from explain.analysis import Analysis
 from explain.export.bundle import watchable
 from tests.page import WAIT, changed
 from tests.test_page_why import aim, asked, explain
+
+WRITERS = [info.name for info in MODELS if info.writes]
 
 
 def beside(tab: Page) -> Locator:
@@ -125,6 +128,34 @@ def test_one_scale_where_the_method_and_the_target_are_the_same(tab: Page, file:
     tab.locator("#compare-painted").get_by_text("Difference").click()
     expect(beside(tab).locator(".fs-about")).to_contain_text("B less A", timeout=WAIT)
     expect(beside(tab)).to_have_attribute("data-lanes", "video text")  # what both were told
+
+
+@pytest.mark.skipif(not WRITERS, reason="no captioner is shipped")
+def test_two_models_side_by_side(tab: Page, file: Path) -> None:
+    root = asked(tab, file, "a man plays the drums")
+    first = explain(tab)
+    keep(tab)
+    tab.locator("#model input").click()
+    tab.get_by_role("option", name=WRITERS[0]).click()
+    expect(tab.locator("#decoding")).to_be_visible(timeout=WAIT)
+    ready = root.get_attribute("data-ready")
+    tab.locator("#analyse").click()
+    changed(root, "ready", ready)
+    to(tab, "Why")
+    expect(tab.locator("#why-target input")).to_have_value("the whole caption", timeout=WAIT)
+    explain(tab)
+    to(tab, "Compare")
+    sides = tab.locator("#compare-sides")
+    expect(sides.locator(".fc-side").nth(0)).to_contain_text("caam-msrvtt", timeout=WAIT)
+    expect(sides.locator(".fc-side").nth(1)).to_contain_text(WRITERS[0])
+    expect(sides).to_contain_text("there is no change per label")
+    expect(sides.locator(".fc-bar")).to_have_count(5)
+    expect(sides.locator(".fc-said")).to_have_count(1)
+    other = beside(tab)
+    expect(other).to_have_attribute("data-scored", first, timeout=WAIT)
+    tab.locator("#compare-painted").get_by_text("Difference").click()
+    expect(tab.locator("#compare-note")).to_contain_text("no difference to show", timeout=WAIT)
+    expect(other).to_have_attribute("data-scored", first)
 
 
 def test_nothing_to_keep_yet(tab: Page) -> None:

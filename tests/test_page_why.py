@@ -108,6 +108,23 @@ def test_an_unknown_target_is_one_sentence(tab: Page, file: Path) -> None:
     expect(said).to_have_count(0)
 
 
+def test_a_method_that_does_not_fit_says_why_and_cannot_be_asked(tab: Page, file: Path) -> None:
+    root = asked(tab, file)
+    ready = root.get_attribute("data-ready")
+    for name in ("video", "sound"):
+        tab.locator(f"#use-{name} label").click()
+        ready = changed(root, "ready", ready)
+    box = tab.locator("#why-method")
+    box.locator("input").click()
+    box.get_by_role("option", name="Grad-CAM · not for this run").click(timeout=WAIT)
+    expect(tab.locator("#why-about")).to_contain_text("both are off; switch one on", timeout=WAIT)
+    expect(tab.locator("#why-run")).to_be_disabled()
+    tab.locator("#use-sound label").click()
+    changed(root, "ready", ready)
+    expect(tab.locator("#why-run")).to_be_enabled(timeout=WAIT)
+    expect(tab.locator("#why-about")).not_to_contain_text("both are off")
+
+
 def test_nothing_to_explain_yet(tab: Page) -> None:
     tab.locator("#why-run").click()
     expect(tab.locator("#why-progress")).to_contain_text("Analyse a clip first", timeout=WAIT)
