@@ -19,9 +19,12 @@ from core_models.interface import Decoding
 from core_models.registry import find
 from explain.analysis import Analysis, analyse, toggle
 from explain.attribution import Attribution
+from explain.cli.asking import trusts
 from explain.export.bundle import Footage, bundle, files, report, watchable
 from explain.modality.interventions import Effect
-from explain.modality.report import ModalityReport
+from explain.modality.report import ModalityReport, modalities
+from explain.question import Question
+from explain.targets import target as aimed
 from explain.trust import Trust
 from explain.viewer.payload import payload
 from explain.viewer.scores import Scored, scored
@@ -241,16 +244,26 @@ def _view(run: Run) -> dict[str, Any]:
 
 
 def exported(run: Run, kind: str) -> Path:
-    """One file to download: ``zip`` (everything) or ``report`` (HTML)."""
+    """One file to download: ``zip`` (everything) or ``report`` (HTML).
+
+    Both hold the explanations of what is switched on now, those that were stopped left out; the
+    tests of a map that are not there yet are made.
+    """
     stem = Path(run.full.clip.name).stem[:60] or "clip"
     off = [m for m in MODALITIES if m not in run.now.present]
     arguments = {**run.arguments, "without": off}
     target = run.folder / f"fusionscope-{stem}.{'zip' if kind == 'zip' else 'html'}"
+    kept = [r for r in reversed(run.fitting) if r.found.done == 1]
+    found = [r.found for r in kept]
     if kind == "report":
-        target.write_text(report(run.now, run.footage), encoding="utf-8")
+        target.write_text(report(run.now, run.footage, found), encoding="utf-8")
         return target
+    known = [r.trust for r in kept if r.trust is not None and r.trust.done == 1]
+    tested = trusts(run.now, found, known=known)
+    whole = run.told or modalities(Question(run.now, aimed("auto", run.now)))
+    arguments["target"] = whole.target.asked
     hashes = weight_hashes(find(arguments["model"]))
-    return bundle(files(run.now, arguments, hashes, run.footage), target)
+    return bundle(files(run.now, arguments, hashes, run.footage, found, tested, whole), target)
 
 
 def command(run: Run) -> str:

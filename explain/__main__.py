@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
             print(listed(run(given)[0] if given.clip else None))
             return 0
         given.asked = asked(given.method, given.target, given.set)
+        given.tests = [given.trust] * len(given.asked)
         if given.replay is not None:
             given = replayed(given)
         if given.clip is None:
@@ -96,8 +97,8 @@ def explained(given: argparse.Namespace) -> tuple[Analysis, dict[str, bytes]]:
     analysis, clip = run(given)
     question = Question(analysis, target(given.target, analysis))
     found = attributions(analysis, given.asked, tell)
-    tested = [] if given.trust == "none" else trusts(analysis, found, given.trust == "all", tell)
-    whole = modalities(question) if found else None
+    tested = trusts(analysis, found, given.tests, tell)
+    whole = modalities(question)
     tell("Drawing")
     hashes = weight_hashes(find(given.model))
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from explain.attribution import Attribution
 from explain.methods.method import Method
@@ -17,6 +17,7 @@ from explain.metrics.randomisation import Randomisation
 from explain.metrics.registry import METRICS
 from explain.question import Question
 
+Tests = Literal["none", "cheap", "all"]  # which metrics are asked about a map
 STAYS = (
     "The class tokens of this model have read the clip before its modalities meet, and stay until "
     "the last token of their modality is gone: no order of tokens can undo what they carry."
@@ -37,6 +38,11 @@ class Trust:
     seconds: Mapping[str, float]
     done: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def tests(self) -> Tests:
+        """Whether the slow metrics ran too."""
+        return "all" if all(metric.name in self.findings for metric in METRICS) else "cheap"
 
     @property
     def faithfulness(self) -> Faithfulness | None:
@@ -107,19 +113,28 @@ def trust(
     *,
     slow: bool = False,
     against: Mapping[Part, RandomOrders] | None = None,
+    known: Trust | None = None,
     seed: int = 0,
 ) -> Iterator[Trust]:
     """After every step of every metric; the slow ones, which ask the method again, if wanted.
 
     others: maps of the same question. against: its random orders, as an earlier `Faithfulness`
-    holds them. Ends with `Stopped` where the question's tick says so.
+    holds them. known: of the same map, whose findings stand but for those on others. Ends with
+    `Stopped` where the question's tick says so.
     """
     case = Case(question, attribution, method, others, against or {}, seed)
+    old = {} if known is None else known.findings
+    kept = {name: found for name, found in old.items() if not isinstance(found, Agreement)}
+    slow = slow or (known is not None and known.tests == "all")
     wanted = [metric for metric in METRICS if slow or metric.cost == "cheap"]
     notes = (STAYS,) if question.analysis.tokens.extra else ()
     findings: dict[str, Finding] = {}
     seconds: dict[str, float] = {}
     for i, metric in enumerate(wanted):
+        if known is not None and metric.name in kept:
+            findings[metric.name] = kept[metric.name]
+            seconds[metric.name] = known.seconds[metric.name]
+            continue
         begin = time.perf_counter()
         for found in metric.run(case):
             findings[metric.name] = found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from gradio_client.exceptions import AppError
 
 from app.api import uploaded
 from core_models.media import MediaError
+from explain.__main__ import main
 
 METHOD = "token-integrated-gradients"
 
@@ -47,7 +50,7 @@ def test_analyse(seen: dict[str, Any]) -> None:
     assert chances == sorted(chances, reverse=True) and sum(chances) == pytest.approx(1)
 
 
-def test_attribute_and_export(client: Client, seen: dict[str, Any]) -> None:
+def test_attribute(client: Client, seen: dict[str, Any]) -> None:
     given = (seen["run"], METHOD, "music rather than cooking", {"steps": "4"})
     why = client.predict(*given, api_name="/attribute")
     again = client.predict(*given, api_name="/attribute")
@@ -60,9 +63,38 @@ def test_attribute_and_export(client: Client, seen: dict[str, Any]) -> None:
     assert frames.shape[0] == len(why["axes"]["video"]["times"])
     assert frames.shape[2] == len(why["axes"]["video"]["x"]) - 1
     assert why["axes"]["text"]["words"] == ["a", "man", "plays"]
-    with zipfile.ZipFile(client.predict(seen["run"], api_name="/export")) as archive:
-        assert {"manifest.json", "report.html"} <= set(archive.namelist())
+
+
+def test_the_export_holds_what_was_asked_and_replays(
+    client: Client, file: Path, tmp_path: Path
+) -> None:
+    short = client.predict(
+        handle_file(file), "a man plays", length=1.0, without=["audio"], api_name="/analyse"
+    )
+    for method, target in ((METHOD, "music rather than cooking"), ("relevance", "auto")):
+        settings = {"steps": 4} if method == METHOD else {}
+        client.predict(short["run"], method, target, settings, api_name="/attribute")
+    folder = tmp_path / "zip"
+    with zipfile.ZipFile(client.predict(short["run"], api_name="/export")) as archive:
         assert archive.testzip() is None
+        archive.extractall(folder)
+    wanted = {"manifest.json", "report.html", "metrics.json", "modalities.csv"}
+    drawn = {"modalities"}
+    for method in (METHOD, "relevance"):
+        wanted |= {f"attribution.{method}.{kind}" for kind in ("npz", "csv")}
+        wanted.add(f"overlay.{method}.mp4")
+        drawn |= {f"attribution.{method}", f"trust.{method}"}
+    wanted |= {f"figures/{name}.{kind}" for name in drawn for kind in ("png", "svg", "pdf")}
+    assert wanted <= {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+    assert '"method": "relevance"' in (folder / "report.html").read_text()
+    said = json.loads((folder / "metrics.json").read_text())["methods"]
+    assert said.keys() == {METHOD, "relevance"}
+    assert all(one["trust"]["verdict"] for one in said.values())
+    held, out = json.loads((folder / "manifest.json").read_text()), tmp_path / "again"
+    sent = Path(shutil.copy(file, tmp_path / held["arguments"]["clip"]))  # its name on the server
+    manifest = str(folder / "manifest.json")
+    assert main([str(sent), "--replay", manifest, "--device", "cpu", "--out", str(out)]) == 0
+    assert json.loads((out / "manifest.json").read_text())["files"] == held["files"]
 
 
 def test_compare(client: Client, seen: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from explain.attribution import Attribution
 from explain.methods.registry import MethodError, find
 from explain.question import Question
 from explain.targets import target
-from explain.trust import Trust, trust
+from explain.trust import Tests, Trust, trust
 
 Tell = Callable[[str, float], None]  # what is done now, and how much of it
 
@@ -42,18 +42,29 @@ def attributions(
 
 
 def trusts(
-    analysis: Analysis, found: Sequence[Attribution], slow: bool = False, tell: Tell = silent
+    analysis: Analysis,
+    found: Sequence[Attribution],
+    tests: Tests | Sequence[Tests] = "cheap",
+    tell: Tell = silent,
+    known: Sequence[Trust] = (),
 ) -> list[Trust]:
-    """The tests of each; those of one target are compared with each other, on one set of random
-    orders.
+    """The tests of each map, or of all; those of one target are compared with each other, on one
+    set of random orders. known: of some of the maps; what they say is not asked again.
     """
+    wanted = [tests] * len(found) if isinstance(tests, str) else tests
     out: list[Trust] = []
-    for one in found:
+    for one, which in zip(found, wanted, strict=True):
+        if which == "none":
+            continue
         others = tuple(a for a in found if a is not one and a.target == one.target)
-        tested = [t for t in out if t.attribution.target == one.target and t.faithfulness]
-        against = tested[0].faithfulness.against if tested and tested[0].faithfulness else None
+        before = next((t for t in known if t.attribution is one), None)
+        alike = [t for t in (*out, *known) if t.attribution.target == one.target and t.faithfulness]
+        against = alike[0].faithfulness.against if alike and alike[0].faithfulness else None
         method, question = find(one.method), Question(analysis, one.target)
-        for so_far in trust(question, one, method, others, slow=slow, against=against):
+        slow = which == "all"
+        for so_far in trust(
+            question, one, method, others, slow=slow, against=against, known=before
+        ):
             tell(f"{method.title}: can it be trusted?", so_far.done)
         out.append(so_far)
     return out

@@ -13,7 +13,7 @@ from core_models.checkpoint import weight_hashes
 from core_models.media import file_key
 from core_models.registry import find
 
-ASIDE = ("out", "replay", "method", "set", "asked", "list_methods")  # named elsewhere
+ASIDE = ("out", "replay", "method", "set", "asked", "tests", "list_methods")  # named elsewhere
 
 
 class ReplayError(ValueError):
@@ -37,10 +37,11 @@ def replayed(given: argparse.Namespace) -> argparse.Namespace:
             (str(one["method"]), str(one["target"]), dict(one["settings"]))
             for one in manifest.get("explanations", ())
         ]
+        tests = [str(one.get("tests", "cheap")) for one in manifest.get("explanations", ())]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ReplayError(f"{given.replay} is not a manifest of FusionScope.") from None
     old["clip"] = given.clip or old["clip"]
-    again = argparse.Namespace(**{**vars(given), **old, "asked": asked})
+    again = argparse.Namespace(**{**vars(given), **old, "asked": asked, "tests": tests})
     if weight_hashes(find(again.model)) != weights:
         raise ReplayError(f"The weights of {again.model} have changed since this manifest.")
     if file_key(Path(again.clip)) != clip:

@@ -25,12 +25,12 @@ from explain.export.arrays import arrays, npz
 from explain.export.record import stems
 from explain.methods.registry import find
 from explain.modality.report import ModalityReport
-from explain.render.attribution_figures import attribution_figure
 from explain.render.cards import CSS, first_look
 from explain.render.draw import drawn
 from explain.render.figures import figures
 from explain.render.video import of_attention, of_attribution, overlay
 from explain.render.why_cards import facts
+from explain.render.why_figures import why_figures
 from explain.trust import Trust
 from explain.viewer.payload import payload
 from explain.viewer.scores import scored
@@ -131,12 +131,14 @@ def files(
     }
     if attributions or modalities:
         out["metrics.json"] = _json(record.metrics(analysis, attributions, trusts, modalities))
+    if modalities:
+        out["modalities.csv"] = tables.modalities(modalities)
     for stem, found in zip(stems(attributions), attributions, strict=True):
         out[f"attribution.{stem}.npz"] = npz(arrays(found, analysis.clip))
         out[f"attribution.{stem}.csv"] = tables.attribution(found, analysis.clip)
     halt = Event()
     with ThreadPoolExecutor(1) as beside:  # coding films leaves Python free to draw
-        still = beside.submit(_figures, analysis, attributions, halt)
+        still = beside.submit(_figures, analysis, attributions, trusts, modalities, halt)
         try:
             out |= dict(_films(analysis, footage, attributions)) | still.result()
         finally:
@@ -147,13 +149,16 @@ def files(
 
 
 def _figures(
-    analysis: Analysis, attributions: Sequence[Attribution], halt: Event
+    analysis: Analysis,
+    attributions: Sequence[Attribution],
+    trusts: Sequence[Trust],
+    modalities: ModalityReport | None,
+    halt: Event,
 ) -> dict[str, bytes]:
     """All still figures, until told to halt."""
-    names = [f"attribution.{stem}" for stem in stems(attributions)]
-    own = ((n, attribution_figure(analysis, a)) for n, a in zip(names, attributions, strict=True))
     out: dict[str, bytes] = {}
-    for name, figure in chain(own, figures(analysis)):
+    named = dict(zip(stems(attributions), attributions, strict=True))
+    for name, figure in chain(why_figures(analysis, named, trusts, modalities), figures(analysis)):
         if halt.is_set():
             break
         out |= {f"figures/{name}.{kind}": content for kind, content in drawn(figure).items()}

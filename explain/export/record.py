@@ -145,7 +145,12 @@ def manifest(
         "fusionscope": 1,
         "arguments": dict(arguments),
         "explanations": [
-            {"method": a.method, "target": a.target.asked, "settings": dict(a.settings)}
+            {
+                "method": a.method,
+                "target": a.target.asked,
+                "settings": dict(a.settings),
+                "tests": next((t.tests for t in trusts if t.attribution is a), "none"),
+            }
             for a in attributions
         ],
         "seeds": {

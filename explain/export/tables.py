@@ -13,6 +13,7 @@ from core_models.layout import FrameGrid, TimeGrid, WordGrid
 from explain.analysis import Analysis
 from explain.attribution import Attribution
 from explain.export.arrays import cells, places
+from explain.modality.report import ModalityReport
 
 ACTS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is computed when it is opened
 PLACES = (
@@ -43,6 +44,18 @@ def attribution(found: Attribution, clip: Clip) -> bytes:
     """One row per cell: where it lies and its score. A frame is at one moment: it ends there."""
     rows = (row | {"modality": m} for m in found.scores for row in _cells(found, m, clip))
     return table(PLACES, ([row.get(name) for name in PLACES] for row in rows))
+
+
+def modalities(report: ModalityReport) -> bytes:
+    """One row per combination of modalities, then what each did, and what several did together."""
+    found = report.coalitions
+    rows: list[list[Cell]] = [
+        ["combination", " + ".join(members), float(score), float(chance)]
+        for members, score, chance in zip(found.members, report.scores, report.chances, strict=True)
+    ]
+    rows += [["shapley value", m, value, None] for m, value in report.values.items()]
+    rows += [["interaction", " + ".join(x.members), x.value, None] for x in report.interactions]
+    return table(("what", "modalities", "score", "probability"), rows)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Cell]]) -> bytes:

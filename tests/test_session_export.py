@@ -1,0 +1,81 @@
+"""Which explanations of a run the page puts into its files, and which tests of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import session
+from app.session import Run, exported, judged, reasoned, told
+from explain.analysis import Analysis, toggle
+from explain.attribution import Attribution
+from explain.cli.asking import attributions, trusts
+from explain.export.bundle import Footage
+from explain.modality.report import modalities
+from explain.question import Question
+from explain.targets import target
+from explain.trust import Trust
+
+ASKED = "music rather than cooking"
+
+
+@pytest.fixture(scope="module")
+def found(analysis: Analysis) -> list[Attribution]:
+    return attributions(analysis, [("relevance", ASKED, {}), ("attention", ASKED, {})])
+
+
+@pytest.fixture(scope="module")
+def thorough(analysis: Analysis, found: list[Attribution]) -> Trust:
+    return trusts(analysis, found[:1], "all")[0]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the bundle is made of, in the place of making it."""
+    seen: dict[str, Any] = {}
+
+    def files(*of: object) -> dict[str, bytes]:
+        names = ("analysis", "arguments", "hashes", "footage", "found", "trusts", "modalities")
+        seen.update(zip(names, of, strict=True))
+        return {}
+
+    monkeypatch.setattr(session, "files", files)
+    return seen
+
+
+@pytest.fixture
+def run(analysis: Analysis, tmp_path: Path) -> Run:
+    return Run("r", analysis, analysis, Footage(tmp_path), tmp_path, {"model": "caam-msrvtt"})
+
+
+def test_whole_explanations_of_what_is_on_go_with_their_tests(
+    run: Run,
+    found: list[Attribution],
+    thorough: Trust,
+    given: dict[str, Any],
+) -> None:
+    off = toggle(run.full, ["video", "text"])
+    first, second = found
+    run = judged(reasoned(run, run.now, first, "a"), "a", thorough)
+    run = reasoned(run, run.now, second, "b")
+    run = reasoned(run, run.now, replace(second, done=0.5), "stopped")
+    run = reasoned(run, off, second, "of other streams")
+    run = told(run, run.now, modalities(Question(run.now, target(ASKED, run.now))))
+    exported(run, "zip")
+    assert given["found"] == found and given["modalities"] is run.told
+    assert given["arguments"]["target"] == ASKED
+    before, fresh = given["trusts"]
+    assert before.tests == "all" and fresh.tests == "cheap"
+    for name, finding in thorough.findings.items():
+        assert (before.findings[name] is finding) == (name != "agreement")
+    assert before.agreement.methods == ("relevance", "attention")
+    assert list(before.findings) == list(thorough.findings)
+
+
+def test_the_modalities_are_told_where_nothing_was_asked(run: Run, given: dict[str, Any]) -> None:
+    exported(run, "zip")
+    assert given["found"] == [] and given["trusts"] == []
+    assert given["arguments"]["target"] == given["modalities"].target.asked == run.now.answer
