@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,16 @@ def ask(task: str, source: Path, limits: Limits, **asked: Any) -> tuple[Any, Arr
     """Facts and arrays from a decoder process of its own."""
     writes = task == "preview"
     request = {"task": task, "path": str(source), **asked}
-    request |= {"max_pixels": limits.max_pixels, "max_seconds": limits.max_seconds}
+    request |= {n: v for n, v in asdict(limits).items() if n.startswith("max_")}
     request |= {"memory": limits.memory, "file_size": limits.max_bytes if writes else 0}
     request["cpu_seconds"] = 2 * limits.preview_seconds if writes else limits.cpu_seconds
     seconds = limits.preview_seconds if writes else limits.wall_seconds
     largest = MAX_HEADER + MAX_FRAMES * SIDE * SIDE * 3
     largest += 4 * math.ceil(limits.max_seconds * asked.get("rate", 0))
     with distrust():
-        facts, arrays = parse(converse(json.dumps(request).encode(), seconds, largest))
+        facts, arrays = parse(converse(json.dumps(request).encode() + b"\n", seconds, largest))
         if "refused" in facts:
-            raise MediaError(plain(str(facts["refused"]))[:300])
+            raise MediaError(plain(str(facts["refused"]))[:300] or UNREADABLE)
         return facts, arrays
 
 
@@ -69,8 +70,7 @@ def converse(request: bytes, seconds: float, largest: int) -> bytearray:
         try:
             assert process.stdin and process.stdout
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(request)
-                process.stdin.close()
+                process.stdin.write(request)  # left open: its end tells that we are gone
             while len(reply) <= largest and (block := process.stdout.read(1 << 20)):
                 reply += block
             if len(reply) <= largest:
@@ -91,6 +91,7 @@ def converse(request: bytes, seconds: float, largest: int) -> bytearray:
 def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "core_models.decoder"],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

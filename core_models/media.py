@@ -39,7 +39,7 @@ __all__ = [
 
 EXTENSIONS = frozenset(
     ".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .ts .mts .m2ts .mpg .mpeg .ogv .ogg .flv .gif "
-    ".m4a .mp3 .wav .flac".split()
+    ".avif .m4a .mp3 .wav .flac".split()
 )
 PLAYABLE = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".webm": "matroska"}
 PLAYABLE_VIDEO = frozenset({"h264", "vp8", "vp9", "av1"})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.conversation import Arrays
-from core_models.subtitles import Cue
+from core_models.subtitles import Cue, plain
 
 Span = tuple[float, float]
 _T = TypeVar("_T")
@@ -23,7 +23,8 @@ class ClipInfo:
 
     duration: seconds, from the timestamps; declared: what the file says, or None.
     size: width and height as shown upright. picture, sound: the seconds that each covers.
-    tracks: how many of picture and of sound; the main ones are read.
+    frames: how many of the picture are whole, and how many the file lists, 0 where it does not.
+    tracks: how many of picture and of sound; read: the numbers in the file of those that are read.
     """
 
     format: str
@@ -31,6 +32,7 @@ class ClipInfo:
     declared: float | None
     size: tuple[int, int]
     fps: float
+    frames: tuple[int, int]
     picture: Span
     sound: Span | None
     video_codec: str
@@ -40,6 +42,7 @@ class ClipInfo:
     audio_channels: int
     subtitles: tuple[str, ...]
     tracks: tuple[int, int]
+    read: tuple[int, ...]
 
     @property
     def has_audio(self) -> bool:
@@ -48,7 +51,11 @@ class ClipInfo:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the decoder answered for one window."""
+    """What the decoder answered for one window.
+
+    faults, lost: pieces of picture and of sound that could not be decoded. broken: samples that
+    were no numbers. unread: the sentence that says why the sound was left out, or "".
+    """
 
     info: ClipInfo
     start: float
@@ -57,7 +64,7 @@ class Reading:
     faults: int
     broken: int
     lost: int
-    readable: bool
+    unread: str
     frames: NDArray[np.uint8]
     times: NDArray[np.float64]
     waveform: NDArray[np.float32]
@@ -73,7 +80,7 @@ def read_window(facts: Any, arrays: Arrays) -> Reading:
         faults=int(facts["faults"]),
         broken=int(facts["broken"]),
         lost=int(facts["lost"]),
-        readable=bool(facts["readable"]),
+        unread=plain(str(facts["unread"]))[:300],
         frames=read_array(arrays, "frames", "uint8", 4),
         times=read_array(arrays, "times", "float64", 1),
         waveform=read_array(arrays, "waveform", "float32", 1),
@@ -92,6 +99,7 @@ def read_info(facts: Any) -> ClipInfo:
         declared=None if declared is None else _number(declared),
         size=_pair(facts["size"], int),
         fps=_number(facts["fps"]),
+        frames=_pair(facts["frames"], int),
         picture=_pair(facts["picture"], _number),
         sound=None if sound is None else _pair(sound, _number),
         video_codec=_name(facts["video_codec"]),
@@ -101,6 +109,7 @@ def read_info(facts: Any) -> ClipInfo:
         audio_channels=int(facts["audio_channels"]),
         subtitles=tuple(_name(s) for s in facts["subtitles"]),
         tracks=_pair(facts["tracks"], int),
+        read=tuple(int(n) for n in facts["read"][:2]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from core_models import media
 from core_models.decoder import painter, pictures
 from core_models.decoder.scan import scan
 from core_models.decoder.streams import open_source
-from core_models.media import load_clip, probe
+from core_models.media import LIMITS, load_clip, probe
 from tests.media_files import even, grey, make_clip, turn_file
 
 UNEVEN = [0.0, 0.04, 0.08, 0.5, 0.54, 1.3, 1.34, 1.38, 1.42, 1.9]
@@ -76,7 +77,7 @@ def test_only_groups_that_hold_a_wanted_frame_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_clip(tmp_path / "a.mp4", even(20, 10), options={"g": "10"})
-    request = {"path": str(path), "max_pixels": 10**6}
+    request = {"path": str(path), **asdict(LIMITS)}
     keys = scan(open_source(request)).keys
     assert keys == pytest.approx(range(20))
     count = [0]

@@ -84,7 +84,7 @@ def test_sound_that_is_no_number_is_silence(tmp_path: Path) -> None:
         (None, "This clip has no sound track."),
         (np.zeros(44100, np.float32), "The sound is silent."),
         (tone(0.28, 44100), "The sound covers 0.0 s to 0.3 s of 1.0 s."),
-        (tone(3, 44100), "The picture covers 0.0 s to 1.0 s of 3.0 s."),
+        (tone(3, 44100), "The picture covers 0.0 s to 1.0 s of 3.0 s; all frames are from there."),
     ],
     ids=["none", "silent", "short", "long"],
 )

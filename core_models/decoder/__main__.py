@@ -1,6 +1,6 @@
 """The process itself: bounds what it may use, reads a JSON request and writes the answer.
 
-The answer is a length, a JSON header and raw arrays.
+The request is one line; the answer is a length, a JSON header and raw arrays.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 import os
 import struct
 import sys
+import threading
 
 import av
 import numpy as np
 
-from core_models.decoder.streams import Refused, Request
+from core_models.decoder.refused import Refused, Request
 from core_models.decoder.tasks import TASKS, Answer
 
 
@@ -32,21 +33,31 @@ def restrict(memory: int, seconds: int, file_size: int) -> None:
 
 
 def answer(request: Request) -> Answer:
-    """What was asked, or {"refused": sentence}."""
+    """What was asked, or {"refused": sentence}; the sentence is empty where there is no more to say."""
     try:
         return TASKS[request["task"]](request)
     except Refused as refusal:
         return {"refused": str(refusal)}, {}
     except MemoryError:
-        return {"refused": "Reading this needs too much memory; it is damaged or too large."}, {}
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError, UnicodeError):
+        most = request["memory"] / 2**30
         return {
-            "refused": "This is not a video that can be read; it is damaged or of another kind."
+            "refused": f"Reading this file needs more than the {most:.2g} GB of memory that it may "
+            "use; it is damaged or too large: choose another file."
         }, {}
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, UnicodeError):
+        return {"refused": ""}, {}
+
+
+def end_with_parent() -> None:
+    """Stop at once when whoever asked is gone: nobody would read the answer."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def main() -> None:
-    request = json.load(sys.stdin.buffer)
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # libraries that print must not garble the answer
         restrict(request["memory"], request["cpu_seconds"], request["file_size"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -12,15 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_models.decoder.painter import Image, Painter
-from core_models.decoder.streams import (
-    SEEKABLE,
-    Refused,
-    Request,
-    Source,
-    family,
-    open_source,
-    packets,
-)
+from core_models.decoder.refused import Refused, Request
+from core_models.decoder.streams import OPTIONS, SEEKABLE, Source, family, open_source, packets
 
 Shot = tuple[float, Image]
 
@@ -107,15 +102,28 @@ def shoot(
 
 def nothing_decoded(source: Source, request: Request) -> Refused:
     """Why there was no frame."""
-    area = source.video.codec_context.width * source.video.codec_context.height
-    if not 0 < area <= request["max_pixels"]:  # av may set a size that it does not allow to 0
+    context, most = source.video.codec_context, request["max_pixels"]
+    width, height = (context.width, context.height) if context.width else claimed_size(request)
+    if width * height > most:
         return Refused(
-            "The picture has no valid size or is larger than the limit of "
-            f"{request['max_pixels'] / 1e6:.0f} million pixels; scale the clip down."
+            f"The picture is too large: {width}×{height} are {width * height:,} pixels and the "
+            f"limit is {most:,}; scale the clip down."
         )
     return Refused(
-        "No frame of this video could be decoded; it is damaged, incomplete or encrypted."
+        "No frame of this video could be decoded; it is damaged, incomplete or encrypted: choose "
+        "another copy."
     )
+
+
+def claimed_size(request: Request) -> tuple[int, int]:
+    """The size of a picture that av does not allow, which it tells in its log alone; else 0, 0."""
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture() as said, contextlib.suppress(av.FFmpegError):
+        options = OPTIONS | {"max_pixels": str(request["max_pixels"])}
+        av.open(request["path"], options=options, metadata_errors="replace").close()
+    av.logging.set_level(None)
+    sizes = re.findall(r"Picture size (\d+)x(\d+) ", " ".join(line for *_, line in said))
+    return max(((int(w), int(h)) for w, h in sizes), default=(0, 0))
 
 
 def stack(shots: Sequence[Shot]) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,8 @@ from core_models.decoder.painter import Image, Painter
 from core_models.decoder.pictures import decoded, nothing_decoded
 from core_models.decoder.scan import scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import Request, open_source
+from core_models.decoder.refused import Request
+from core_models.decoder.streams import open_source
 from core_models.decoder.window import window
 
 PREVIEW_SIDE, PREVIEW_RATE, PREVIEW_FPS = 640, 48_000, 60
@@ -25,7 +26,7 @@ THREADS = 2
 def write_preview(request: Request) -> None:
     """Write the copy to the path that the request names."""
     source = open_source(request)
-    sound = Sound(request["start"], request["max_seconds"], PREVIEW_RATE)
+    sound = Sound(request["start"], request["max_seconds"], PREVIEW_RATE, request["max_rate"])
     index = scan(source, sound)
     start, end = window(request, index)
     wave = sound.finish(end - start)

@@ -8,17 +8,23 @@ from typing import Any
 import av
 
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import SEEKABLE, Refused, Source, family, packets
+from core_models.decoder.refused import Refused
+from core_models.decoder.streams import SEEKABLE, Source, family, packets
 
 MAX_CUES, MAX_LETTERS = 2000, 500
+LEAST = 0.1  # of the length of a file that is cut short
 
 
 @dataclass(frozen=True)
 class Index:
-    """What the packets say: key frames, the spans of picture and sound, and the file's end."""
+    """What the packets say: key frames, the spans of picture and sound, and the file's end.
+
+    count: whole frames of the picture; listed: those that the file names, 0 where it does not.
+    """
 
     keys: tuple[float, ...]
     count: int
+    listed: int
     picture: tuple[float, float]
     sound: tuple[float, float] | None
     declared: float | None
@@ -31,6 +37,9 @@ class Index:
 def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = None) -> Index:
     """Read the file once, decoding the sound and the text on the way."""
     shown: list[float] = []
+    most, torn = source.request["max_frames"], 0
+    if listed(source) > most:
+        raise too_many(f"{listed(source):,}", most)
     keys: list[float] = []
     spans: dict[str, list[float]] = {}
     streams = source.video, source.audio, source.captions if cues is not None else None
@@ -46,22 +55,51 @@ def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = No
             span[0], span[1] = min(span[0], at), max(span[1], at + lasts)
         if kind == "video":
             shown.append(at)
+            torn += packet.is_corrupt
+            if len(shown) > most:
+                raise too_many("more", most)
             if packet.is_keyframe:
                 keys.append(at)
         elif kind == "subtitle" and cues is not None and len(cues) < MAX_CUES:
             cues.extend(cue(packet, at))
     if not shown:
-        raise Refused("No frame of this video could be read; it is damaged or incomplete.")
+        raise Refused(
+            "No frame of this video could be read; it is damaged or incomplete: choose another copy."
+        )
     first, last = spans.get("video", [min(shown), max(shown)])
     if last == max(shown):  # the last frame does not say how long it stays
         last += (last - first) / max(1, len(shown) - 1)
     heard = spans.get("audio")
-    return Index(
+    index = Index(
         keys=tuple(sorted(set(keys))),
-        count=len(shown),
+        count=len(shown) - torn,
+        listed=listed(source),
         picture=(max(0.0, first), max(last, first + 0.001)),
         sound=(max(0.0, heard[0]), heard[1]) if heard else None,
         declared=declared_length(source),
+    )
+    if source.cut and index.declared and index.end < LEAST * index.declared:
+        raise stump(index.end, index.declared, source.request["max_seconds"])
+    return index
+
+
+def listed(source: Source) -> int:
+    """How many frames the file names: what its edit list leaves out is not among them."""
+    if family(source.container) == "mov":
+        return len(source.video.index_entries)
+    return int(source.video.frames)
+
+
+def too_many(count: str, most: int) -> Refused:
+    return Refused(f"This file has {count} frames and the limit is {most:,}; cut it.")
+
+
+def stump(end: float, declared: float, most: float) -> Refused:
+    """For a file of which next to nothing is there."""
+    over = f", which is over the limit of {most:g} s," if declared > most else ""
+    return Refused(
+        f"This file says that it lasts {declared:,.1f} s{over} but holds only {end:.2f} s; it is "
+        "incomplete: choose a whole copy."
     )
 
 

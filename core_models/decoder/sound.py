@@ -11,19 +11,34 @@ from numpy.typing import NDArray
 
 from core_models.decoder.streams import AUDIO_CODECS, Source, codec_of
 
-MAX_RATE, MAX_CHANNELS = 384_000, 64
+MAX_CHANNELS = 64
+
+
+def unread(codec: str, rate: int, channels: int, most: int) -> str:
+    """The sentence that says why sound is left out; most: samples per second. Empty: it is not."""
+    if codec == "unknown":
+        return "The sound track cannot be identified; it is damaged or incomplete."
+    if codec not in AUDIO_CODECS:
+        return f"The sound is coded as {codec}, which is not read here."
+    why = "The sound has {:,} {} and the limit is {:,}; it was left out."
+    if rate > most:
+        return why.format(rate, "samples a second", most)
+    return why.format(channels, "channels", MAX_CHANNELS) if channels > MAX_CHANNELS else ""
 
 
 class Sound:
-    """The sound of a window as mono float32 at one rate, placed by its timestamps."""
+    """The sound of a window as mono float32 at one rate, placed by its timestamps.
 
-    def __init__(self, start: float, length: float, rate: int) -> None:
-        self.start, self.length, self.rate = start, length, rate
+    most: samples per second that the file may have.
+    """
+
+    def __init__(self, start: float, length: float, rate: int, most: int) -> None:
+        self.start, self.length, self.rate, self.most = start, length, rate, most
         self.native = 0  # samples per second in the file
         self.placed = 0  # native samples so far, from the start of the window
         self.broken = 0  # samples that were not numbers, or not sound
         self.faults = 0  # packets that could not be decoded
-        self.usable = True
+        self.unread = ""  # why it is left out
         self.shape: tuple[str, str, int] | None = None
         self.blocks: list[NDArray[np.float32]] = []
 
@@ -31,10 +46,12 @@ class Sound:
         """Decode a packet if it can hold sound of the window."""
         early = at is not None and at < self.start - 1.0
         late = at is not None and at > self.start + self.length
-        if early or late or not self.usable:
+        if early or late or self.unread:
             return
-        if codec_of(packet.stream) not in AUDIO_CODECS:
-            self.usable = False
+        codec, context = codec_of(packet.stream), packet.stream.codec_context
+        rate, channels = (context.sample_rate, context.layout.nb_channels) if context else (0, 0)
+        self.unread = unread(codec, rate, channels, self.most)
+        if self.unread:
             return
         try:
             for frame in packet.decode():
@@ -44,8 +61,8 @@ class Sound:
 
     def take(self, frame: Any, at: float | None) -> None:
         channels = frame.layout.nb_channels
-        if not 0 < frame.sample_rate <= MAX_RATE or not 0 < channels <= MAX_CHANNELS:
-            self.usable = False
+        self.unread = unread("pcm_u8", frame.sample_rate, channels, self.most)
+        if self.unread or not frame.sample_rate or not channels:
             return
         if not self.native:
             self.native = frame.sample_rate

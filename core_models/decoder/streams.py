@@ -10,6 +10,9 @@ from typing import Any
 
 import av
 
+from core_models.decoder.refused import Refused, Request
+from core_models.decoder.whole import cut_short
+
 OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,gif,"
@@ -26,22 +29,22 @@ AUDIO_CODECS = frozenset(
 TEXT_CODECS = frozenset({"mov_text", "subrip", "webvtt", "ass", "text"})
 SEEKABLE = frozenset({"mov", "matroska"})
 THREADS = min(4, os.cpu_count() or 1)
-Request = dict[str, Any]
-
-
-class Refused(Exception):
-    """A file that is not read; the message is one plain sentence for the user."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An open file, the streams that are read, and the second at which its time starts."""
+    """An open file, the streams that are read, and the second at which its time starts.
+
+    cut: it ends before it says that it does. request: as it was asked, for its limits.
+    """
 
     container: Any
     video: Any
     audio: Any
     captions: Any
     origin: float
+    cut: bool
+    request: Request
 
     def time(self, item: Any) -> float | None:
         """When a packet or frame is shown, or None if it does not say."""
@@ -82,15 +85,24 @@ def origin_of(*streams: Any) -> float:
 
 def open_source(request: Request) -> Source:
     """The file with its main picture, sound and text; refuses what is not on the lists."""
-    limit = str(request["max_pixels"])
+    limit, most = str(request["max_pixels"]), request["max_streams"]
+    cut = cut_short(request["path"])
     container = av.open(
         request["path"], options=OPTIONS | {"max_pixels": limit}, metadata_errors="replace"
     )
+    if len(container.streams) > most:
+        raise Refused(
+            f"This file has {len(container.streams)} tracks and the limit is {most}; keep one of "
+            "picture and one of sound."
+        )
     video = best(container, "video", video_streams(container))
     if video is None:
         raise Refused("This file has no video track; choose a clip with a picture.")
     if codec_of(video) == "unknown":
-        raise Refused("The picture of this file cannot be identified; it is damaged or incomplete.")
+        raise Refused(
+            "The picture of this file cannot be identified; it is damaged or incomplete: "
+            "choose another copy."
+        )
     if codec_of(video) not in VIDEO_CODECS:
         raise Refused(
             f"The picture is coded as {codec_of(video)}, which is not read here; "
@@ -105,7 +117,8 @@ def open_source(request: Request) -> Source:
     for stream in container.streams:
         if stream.index not in wanted:
             stream.discard = av.stream.Discard.all
-    return Source(container, video, audio, text[0] if text else None, origin_of(video, audio))
+    captions = text[0] if text else None
+    return Source(container, video, audio, captions, origin_of(video, audio), cut, request)
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:

@@ -12,7 +12,8 @@ from core_models.decoder.pictures import shoot, stack
 from core_models.decoder.preview import write_preview
 from core_models.decoder.scan import Index, scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import Request, Source, codec_of, open_source, video_streams
+from core_models.decoder.refused import Request
+from core_models.decoder.streams import Source, codec_of, open_source, video_streams
 from core_models.decoder.window import in_window, middles, window
 
 THUMBNAIL_WIDTH = 8
@@ -23,7 +24,8 @@ def load(request: Request) -> Answer:
     source = open_source(request)
     cues: list[Any] = []
     span = request["max_seconds"] if request["length"] is None else request["length"]
-    sound = Sound(request["start"], min(span, request["max_seconds"]), request["rate"])
+    length = min(span, request["max_seconds"])
+    sound = Sound(request["start"], length, request["rate"], request["max_rate"])
     index = scan(source, sound, cues)
     start, end = window(request, index)
     painter = Painter((request["side"], request["side"]))
@@ -31,7 +33,7 @@ def load(request: Request) -> Answer:
     shots, faults = shoot(request, targets, index.keys, painter)
     facts = describe(source, index, painter)
     facts |= {"start": start, "end": end, "cues": cues, "faults": faults}
-    facts |= {"broken": sound.broken, "lost": sound.faults, "readable": sound.usable}
+    facts |= {"broken": sound.broken, "lost": sound.faults, "unread": sound.unread}
     wave = sound.finish(end - start)
     return facts, stack(shots) | {"waveform": wave}
 
@@ -69,6 +71,7 @@ def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
         "declared": index.declared,
         "size": painter.shown,
         "fps": index.count / (index.picture[1] - index.picture[0]),
+        "frames": [index.count, index.listed],
         "picture": index.picture,
         "sound": index.sound,
         "video_codec": codec_of(source.video),
@@ -78,6 +81,7 @@ def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
         "audio_channels": context.layout.nb_channels if context else 0,
         "subtitles": [codec_of(s) for s in source.container.streams.subtitles][:64],
         "tracks": [len(video_streams(source.container)), len(source.container.streams.audio)],
+        "read": [s.index + 1 for s in (source.video, audio) if s],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core_models.decoder.scan import Index
-from core_models.decoder.streams import Refused, Request
+from core_models.decoder.refused import Refused, Request
 
 
 def window(request: Request, index: Index) -> tuple[float, float]:
