@@ -11,8 +11,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from core_models.limits import MAX_FRAMES, SIDE, UNREADABLE, Limits, MediaError
 from core_models.subtitles import plain
 
 MAX_HEADER = 16_000_000
+LOOK = 0.2  # seconds from one look at what became of a decoder to the next
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -41,30 +42,47 @@ def ask(task: str, source: Path, limits: Limits, **asked: Any) -> tuple[Any, Arr
     """Facts and arrays from a decoder process of its own."""
     writes = task == "preview"
     request = {"task": task, "path": str(source), **asked}
-    request |= {n: v for n, v in asdict(limits).items() if n.startswith("max_")}
+    request |= {n: v for n, v in vars(limits).items() if n.startswith("max_")}
     request |= {"memory": limits.memory, "file_size": limits.max_bytes if writes else 0}
     request["cpu_seconds"] = 2 * limits.preview_seconds if writes else limits.cpu_seconds
     seconds = limits.preview_seconds if writes else limits.wall_seconds
     largest = MAX_HEADER + MAX_FRAMES * SIDE * SIDE * 3
     largest += 4 * math.ceil(limits.max_seconds * asked.get("rate", 0))
     with distrust():
-        facts, arrays = parse(converse(json.dumps(request).encode() + b"\n", seconds, largest))
+        sent = json.dumps(request).encode() + b"\n"
+        facts, arrays = parse(converse(sent, seconds, largest, limits.tick))
         if "refused" in facts:
             raise MediaError(plain(str(facts["refused"]))[:300] or UNREADABLE)
         return facts, arrays
 
 
-def converse(request: bytes, seconds: float, largest: int) -> bytearray:
-    """The answer of a decoder, which is stopped after some seconds or too many bytes."""
+def converse(
+    request: bytes, seconds: float, largest: int, tick: Callable[[], None] = lambda: None
+) -> bytearray:
+    """The answer of a decoder, which is stopped after some seconds or too many bytes.
+
+    tick: called meanwhile; what it raises stops the decoder too, and is raised.
+    """
+    tick()
     process = _start()
-    late = threading.Event()
+    late, done = threading.Event(), threading.Event()
+    raised: list[BaseException] = []
 
-    def stop() -> None:
-        late.set()
-        _kill(process)
+    def watch() -> None:
+        end = time.monotonic() + seconds
+        try:
+            while not done.wait(min(LOOK, max(0.0, end - time.monotonic()))):
+                tick()
+                if time.monotonic() >= end:
+                    late.set()
+                    break
+        except BaseException as error:
+            raised.append(error)
+        if not done.is_set():
+            _kill(process)
 
-    timer = threading.Timer(seconds, stop)
-    timer.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     reply = bytearray()
     with process:
         try:
@@ -76,8 +94,11 @@ def converse(request: bytes, seconds: float, largest: int) -> bytearray:
             if len(reply) <= largest:
                 process.wait()
         finally:
-            timer.cancel()
+            done.set()
             _kill(process)
+    watcher.join()
+    if raised:
+        raise raised[0]
     if late.is_set() or -process.returncode == getattr(signal, "SIGXCPU", None):
         raise MediaError(f"Reading this file took longer than {seconds:g} s; try a shorter clip.")
     if process.returncode:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import isfinite
 
 MAX_FRAMES, SIDE = 256, 448  # of a clip; pixels of the longer side of a frame
@@ -27,6 +27,7 @@ class Limits:
     the whole file. max_streams: tracks of every kind. max_rate: samples of sound per second.
     memory: address space, bytes. wall_seconds, cpu_seconds: of one question to the decoder;
     preview_seconds: of a preview.
+    tick: called while the decoder works; what it raises ends the decoder and is passed on.
     """
 
     max_bytes: int = 200 * 2**20
@@ -39,6 +40,7 @@ class Limits:
     cpu_seconds: int = 120
     preview_seconds: int = 300
     memory: int = 3 * 2**30
+    tick: Callable[[], None] = lambda: None
 
 
 def configured(environment: Mapping[str, str]) -> Limits:
@@ -47,7 +49,9 @@ def configured(environment: Mapping[str, str]) -> Limits:
     ValueError names a variable that is not a number above 0.
     """
     chosen = {}
-    for name, usual in asdict(Limits()).items():
+    for name, usual in vars(Limits()).items():
+        if name == "tick":
+            continue
         variable = PREFIX + name.upper()
         if text := environment.get(variable, "").strip():
             try:

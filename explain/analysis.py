@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -45,6 +45,10 @@ GIVE = {
     "audio": "choose a clip with a sound track.",
     "text": "type some text.",
 }
+
+
+def on() -> None:
+    """A tick that never stops."""
 
 
 class NothingToReadError(ValueError):
@@ -136,20 +140,26 @@ def analyse(
     clip: Clip,
     present: Collection[Modality] | None = None,
     decoding: Decoding = Decoding(),
+    tick: Callable[[], None] = on,
 ) -> Analysis:
-    """Encode the clip once and fuse what may be used; None: all that the clip has."""
+    """Encode the clip once and fuse what may be used; None: all that the clip has.
+
+    tick: called between the steps, at every layer of a tower and at every word; it may raise.
+    """
     begin = time.perf_counter()
     with torch.no_grad():
         inputs = model.prepare(clip)
+        tick()
         for m in model.needs:
             if m not in inputs.values:
                 raise NothingToReadError(f"{model.name} cannot answer without {WHAT[m]}; {GIVE[m]}")
-        trace = Gist()
+        trace = Gist(tick)
         tokens = model.encode(inputs, record=trace)
+        tick()
         reference, here = getattr(model, "reference", None), joint(model, tokens)
         captioner, caption = None, None
         if isinstance(model, Captioner):
-            captioner, caption = model, model.generate(tokens, None, decoding)
+            captioner, caption = model, _generated(model, tokens, None, decoding, tick)
             model = model.given(caption)
     layout, none = model.layout(inputs), np.zeros(0, np.float32)
     towers, unplaced = reduced(trace, layout)
@@ -159,10 +169,12 @@ def analyse(
         familiarity(reference, here) if reference else {},
         closeness(reference, here) if reference else {},
     )  # fmt: skip
-    return replace(toggle(blank, present), seconds=time.perf_counter() - begin)
+    return replace(toggle(blank, present, tick), seconds=time.perf_counter() - begin)
 
 
-def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis:
+def toggle(
+    analysis: Analysis, present: Collection[Modality] | None, tick: Callable[[], None] = on
+) -> Analysis:
     """The same clip with other modalities present: the fusion alone runs again.
 
     A captioner writes a new caption.
@@ -170,24 +182,24 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
     begin = time.perf_counter()
     tokens = analysis.tokens
     there = tuple(m for m in analysis.model.modalities if m in analysis.inputs.values)
-    on = there if present is None else tuple(m for m in there if m in present)
-    if not on:
+    used = there if present is None else tuple(m for m in there if m in present)
+    if not used:
         raise NothingToReadError(
             "Nothing is left for the model to read; switch on a modality that the clip has."
         )
     with torch.no_grad():
-        rows = presence(tokens, [on])
-        if analysis.captioner is not None and on != there:
-            analysis = _captioned(analysis, rows)
+        rows = presence(tokens, [used])
+        if analysis.captioner is not None and used != there:
+            analysis = _captioned(analysis, rows, tick)
         model, trace = analysis.model, Trace()
         output = model.fuse(tokens, rows, record=trace)
-        attention = kept(trace, on)
+        attention = kept(trace, used)
         top = int(output.logits[0].argmax())
         base = chance(output, top)
-        cuts = {
-            name: chance(model.fuse(tokens, rows, cut=(name,)), top) - base
-            for name in crossings(attention, on)
-        }
+        cuts = {}
+        for name in crossings(attention, used):
+            tick()
+            cuts[name] = chance(model.fuse(tokens, rows, cut=(name,)), top) - base
     votes = {
         pair: vote.softmax(-1)[0].float().cpu().numpy()
         for pair, vote in output.votes.items()
@@ -195,7 +207,7 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
     }
     return replace(
         analysis,
-        present=on,
+        present=used,
         probabilities=output.probabilities[0].float().cpu().numpy(),
         votes=votes,
         attention=attention,
@@ -204,20 +216,34 @@ def toggle(analysis: Analysis, present: Collection[Modality] | None) -> Analysis
     )
 
 
-def _captioned(analysis: Analysis, rows: Tensor) -> Analysis:
+def _captioned(analysis: Analysis, rows: Tensor, tick: Callable[[], None]) -> Analysis:
     """With the caption that is written from what is present."""
     captioner = analysis.captioner
     assert captioner is not None
-    caption = captioner.generate(analysis.tokens, rows, analysis.decoding)
+    caption = _generated(captioner, analysis.tokens, rows, analysis.decoding, tick)
     model = captioner.given(caption)
     return replace(analysis, model=model, caption=caption, layout=model.layout(analysis.inputs))
 
 
-def captioned(model: Model, clip: Clip) -> Clip:
+def _generated(
+    captioner: Captioner,
+    tokens: Tokens,
+    rows: Tensor | None,
+    decoding: Decoding,
+    tick: Callable[[], None],
+) -> Caption:
+    def stop() -> bool:
+        tick()
+        return False
+
+    return captioner.generate(tokens, rows, decoding, stop)
+
+
+def captioned(model: Model, clip: Clip, tick: Callable[[], None] = on) -> Clip:
     """The clip with what a captioner says of it in place of its text."""
     if not isinstance(model, Captioner):
         raise NothingToReadError(f"{model.name} writes no captions; name a captioner.")
-    caption = analyse(model, clip).answer
+    caption = analyse(model, clip, tick=tick).answer
     notice = f"The text is a caption that {model.name} wrote: “{caption}”."
     words = tuple(Word(word) for word in caption.split())
     return replace(clip, words=words, text_source="generated", notices=(*clip.notices, notice))

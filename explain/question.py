@@ -13,7 +13,7 @@ from torch import Tensor
 from core_models.clip import Modality, Stream
 from core_models.interface import Output, Tokens, presence
 from core_models.trace import Trace
-from explain.analysis import Analysis
+from explain.analysis import Analysis, on
 from explain.fields import Fields, fields
 from explain.targets import Target
 
@@ -23,10 +23,6 @@ BATCH = 8  # clips that the towers read at once, but for a CPU
 
 class Stopped(Exception):
     """The user has stopped the work; raised by `tick`, and caught by whoever gave it."""
-
-
-def on() -> None:
-    """A tick that never stops."""
 
 
 @dataclass(frozen=True, eq=False)

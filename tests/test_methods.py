@@ -14,13 +14,13 @@ from torch import nn
 
 from core_models.given import Given
 from core_models.interface import Model
-from explain.analysis import Analysis, analyse, toggle
+from explain.analysis import Analysis, analyse, on, toggle
 from explain.attribute import attribute, attributed
 from explain.attribution import Attribution, Setting
 from explain.methods.draws import seeded
 from explain.methods.method import Control, Method
 from explain.methods.registry import METHODS, MethodError, find
-from explain.question import Question, Stopped, on
+from explain.question import Question, Stopped
 from explain.targets import target
 from tests.conftest import make_clip
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from core_models.decoder.painter import Image, Painter
 from core_models.decoder.pictures import decoded, nothing_decoded
+from core_models.decoder.refused import Request
 from core_models.decoder.scan import scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.refused import Request
 from core_models.decoder.streams import open_source
 from core_models.decoder.window import window
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import av
 
-from core_models.decoder.sound import Sound
 from core_models.decoder.refused import Refused
+from core_models.decoder.sound import Sound
 from core_models.decoder.streams import SEEKABLE, Source, family, packets
 
 MAX_CUES, MAX_LETTERS = 2000, 500

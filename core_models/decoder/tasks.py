@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from core_models.decoder.painter import Painter
 from core_models.decoder.pictures import shoot, stack
 from core_models.decoder.preview import write_preview
+from core_models.decoder.refused import Request
 from core_models.decoder.scan import Index, scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.refused import Request
 from core_models.decoder.streams import Source, codec_of, open_source, video_streams
 from core_models.decoder.window import in_window, middles, window
 

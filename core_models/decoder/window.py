@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core_models.decoder.scan import Index
 from core_models.decoder.refused import Refused, Request
+from core_models.decoder.scan import Index
 
 
 def window(request: Request, index: Index) -> tuple[float, float]:

@@ -7,7 +7,7 @@ scaled to sum to 1 without them, and the share that they took is kept beside the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isqrt
 from typing import cast
 
@@ -27,9 +27,17 @@ LEAST = np.float32(1e-12)  # a row that special tokens took whole stays zero
 
 
 class Gist(Trace):
-    """A record of towers that keeps little: of a picture, what its summary token [CLS] reads."""
+    """A record of towers that keeps little: of a picture, what its summary token [CLS] reads.
+
+    tick: called at every layer; it may raise.
+    """
+
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.tick = tick
 
     def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
+        self.tick()
         if RECORDED.fullmatch(name):
             kept = weights[:, :, :1].clone() if name.startswith("video") else weights
             super().add(name, kept)

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from core_models.clip import MODALITIES, Clip
-from core_models.media import playable, preview
+from core_models.media import LIMITS, Limits, playable, preview
 from explain.analysis import Analysis, Array, tower_path
 from explain.attention.maps import NAMES
 from explain.attribution import Attribution
@@ -52,14 +52,14 @@ class Footage:
     ours: bool = False
 
 
-def watchable(path: Path, clip: Clip, folder: Path) -> Footage:
+def watchable(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
     """The file itself where browsers play it, else a preview of the window, made in folder."""
-    return Footage(path) if playable(path) else _copied(path, clip, folder)
+    return Footage(path) if playable(path, limits) else _copied(path, clip, folder, limits)
 
 
-def _copied(path: Path, clip: Clip, folder: Path) -> Footage:
+def _copied(path: Path, clip: Clip, folder: Path, limits: Limits) -> Footage:
     copy = folder / "preview.mp4"
-    preview(path, copy, start=clip.start, length=clip.duration)
+    preview(path, copy, clip.start, clip.duration, limits)
     return Footage(copy, clip.start, ours=True)
 
 
@@ -115,11 +115,13 @@ def files(
     attributions: Sequence[Attribution] = (),
     trusts: Sequence[Trust] = (),
     modalities: ModalityReport | None = None,
+    limits: Limits = LIMITS,
 ) -> dict[str, bytes]:
     """Every file of the export by its relative name; the manifest comes first, and names all.
 
     trusts: of the attributions; modalities: what each modality did. With the same arguments every
-    file but the manifest, which says how long it took, is the same byte for byte.
+    file but the manifest, which says how long it took, is the same byte for byte. limits: of the
+    decoder; what its tick raises ends the export.
     """
     out = {
         "prediction.json": _json(record.prediction(analysis)),
@@ -140,7 +142,7 @@ def files(
     with ThreadPoolExecutor(1) as beside:  # coding films leaves Python free to draw
         still = beside.submit(_figures, analysis, attributions, trusts, modalities, halt)
         try:
-            out |= dict(_films(analysis, footage, attributions)) | still.result()
+            out |= dict(_films(analysis, footage, attributions, limits)) | still.result()
         finally:
             halt.set()
     made = record.manifest(analysis, arguments, hashes, attributions, trusts)
@@ -166,7 +168,7 @@ def _figures(
 
 
 def _films(
-    analysis: Analysis, footage: Footage, attributions: Sequence[Attribution]
+    analysis: Analysis, footage: Footage, attributions: Sequence[Attribution], limits: Limits
 ) -> Iterator[tuple[str, bytes]]:
     """The clip with each attribution laid over it; without any, with the last layer's attention."""
     clip = analysis.clip
@@ -174,9 +176,9 @@ def _films(
     layers = [of_attribution(a) for a in attributions] or [of_attention(analysis)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ours = footage if footage.ours else _copied(footage.path, clip, folder)
+        ours = footage if footage.ours else _copied(footage.path, clip, folder, limits)
         for stem, layer in zip(names, layers, strict=True):
-            overlay(ours.path, clip, layer, folder / "film.mp4", ours.start)
+            overlay(ours.path, clip, layer, folder / "film.mp4", ours.start, limits.tick)
             yield f"overlay.{stem}.mp4", (folder / "film.mp4").read_bytes()
 
 

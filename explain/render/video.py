@@ -63,11 +63,18 @@ def of_attention(analysis: Analysis) -> Layer:
     return Layer(paint, {m: analysis.layout[m] for m in paint})
 
 
-def overlay(source: Path, clip: Clip, layer: Layer, out: Path, start: float = 0.0) -> None:
+def overlay(
+    source: Path,
+    clip: Clip,
+    layer: Layer,
+    out: Path,
+    start: float = 0.0,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
     """Write the film (MP4: H.264, and AAC where the clip has sound) of the window of a clip.
 
     source: a copy of the window that our decoder made, never a file of a stranger; it begins at
-    `start` seconds of the clip's own file.
+    `start` seconds of the clip's own file. tick: called at every picture; it may raise.
     """
     options = {"movflags": "+faststart"}
     with av.open(str(source)) as copy, av.open(str(out), "w", "mp4", options=options) as sink:
@@ -82,6 +89,7 @@ def overlay(source: Path, clip: Clip, layer: Layer, out: Path, start: float = 0.
                     packet.stream = sound
                     sink.mux(packet)
                 continue
+            tick()
             for frame in packet.decode():
                 at = float(frame.time)
                 if last < 0 or at >= last + 0.9 / MOST_FPS:
