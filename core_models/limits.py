@@ -49,9 +49,8 @@ def configured(environment: Mapping[str, str]) -> Limits:
     ValueError names a variable that is not a number above 0.
     """
     chosen = {}
-    for name, usual in vars(Limits()).items():
-        if name == "tick":
-            continue
+    numbers = {n: v for n, v in vars(Limits()).items() if not callable(v)}
+    for name, usual in numbers.items():
         variable = PREFIX + name.upper()
         if text := environment.get(variable, "").strip():
             try:

@@ -33,7 +33,7 @@ def restrict(memory: int, seconds: int, file_size: int) -> None:
 
 
 def answer(request: Request) -> Answer:
-    """What was asked, or {"refused": sentence}; the sentence is empty where there is no more to say."""
+    """What was asked, or {"refused": sentence}; an empty one where there is no more to say."""
     try:
         return TASKS[request["task"]](request)
     except Refused as refusal:

@@ -10,8 +10,9 @@ import av
 
 from core_models.decoder.painter import Painter
 from core_models.decoder.pictures import shoot
+from core_models.decoder.refused import Request
 from core_models.decoder.scan import scan
-from core_models.decoder.streams import Request, open_source
+from core_models.decoder.streams import open_source
 from core_models.decoder.window import middles
 from core_models.limits import LIMITS, SIDE
 from tests.bench.measure import Contest
