@@ -122,7 +122,12 @@ def check_refusal(row: Row, said: str) -> None:
 
 
 def check_sentence(said: str) -> None:
-    assert (said[0].isupper() or said[0].isdigit()) and said.endswith(".") and said.isprintable() and len(said) < 250
+    assert (
+        (said[0].isupper() or said[0].isdigit())
+        and said.endswith(".")
+        and said.isprintable()
+        and len(said) < 250
+    )
     assert not re.search(r"/work|/tmp|Traceback|Error|\[Errno|None|nan", said), said
 
 

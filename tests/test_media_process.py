@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core_models import conversation
-from core_models.media import UNREADABLE, Limits, MediaError
+from core_models.media import UNREADABLE, Limits, MediaError, load_clip, preview
 from tests.media_files import even, make_clip, refusal
 
 
@@ -45,8 +48,9 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("while True: print('x' * 10**6)", ""),
         ("print('all fine')", UNREADABLE),
         ("", UNREADABLE),
+        ("import os; os.write(1, bytes(9)); os.kill(os.getpid(), 9)", "The decoder stopped on"),
     ],
-    ids=["crash", "exit", "hang", "silent hang", "flood", "chatter", "nothing"],
+    ids=["crash", "exit", "hang", "silent hang", "flood", "chatter", "nothing", "killed"],
 )
 def test_a_decoder_gone_wrong_is_one_sentence(
     code: str, sentence: str, pretend: Callable[[str], str]
@@ -105,6 +109,64 @@ def test_the_decoder_needs_av_and_numpy_alone() -> None:
     ours = {name for name in loaded if name.startswith("core_models.")}
     assert all(name.startswith("core_models.decoder") for name in ours) and len(ours) > 5
     assert not {"torch", "pysubs2", "gradio", "PIL"} & loaded
+
+
+def started(out: Path, at_work: Callable[[], bool]) -> None:
+    """Wait until a preview is being written."""
+    part, end = out.with_name(out.name + ".part"), time.monotonic() + 120
+    while not (part.exists() and part.stat().st_size):
+        assert at_work() and time.monotonic() < end, "it ended too soon"
+        time.sleep(0.005)
+
+
+def test_a_decoder_killed_at_work_leaves_nothing_and_the_next_clip_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = make_clip(tmp_path / "a.mkv", even(60, 50)), tmp_path / "out" / "a.mp4"
+    out.parent.mkdir()
+    decoders: list[subprocess.Popen[bytes]] = []
+    start = conversation._start
+
+    def noted() -> subprocess.Popen[bytes]:
+        decoders.append(start())
+        return decoders[-1]
+
+    monkeypatch.setattr(conversation, "_start", noted)
+    with ThreadPoolExecutor(1) as beside:
+        writing = beside.submit(preview, path, out)
+        started(out, lambda: not writing.done())
+        decoders[0].send_signal(signal.SIGKILL)
+        with pytest.raises(MediaError, match=r"^The decoder stopped on this file, "):
+            writing.result()
+    assert not list(out.parent.iterdir())
+    preview(path, out, length=0.5)
+    assert [p.name for p in out.parent.iterdir()] == ["a.mp4"] and load_clip(path).duration > 59
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc to find children in")
+def test_a_decoder_ends_with_whoever_asked_it(tmp_path: Path) -> None:
+    path, out = make_clip(tmp_path / "a.mkv", even(60, 50)), tmp_path / "out.mp4"
+    code = "import sys; from core_models.media import preview; preview(*sys.argv[1:])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path), str(out)], env=conversation.environment()
+    ) as asker:
+        started(out, lambda: asker.poll() is None)
+        tasks = Path(f"/proc/{asker.pid}/task").glob("*/children")
+        (decoder,) = [int(pid) for task in tasks for pid in task.read_text().split()]
+        asker.kill()
+    end = time.monotonic() + 20
+    while (state := state_of(decoder)) not in ("", "Z"):
+        assert time.monotonic() < end, f"the decoder is still there: {state}"
+        time.sleep(0.05)
+    assert not out.exists()
+
+
+def state_of(pid: int) -> str:
+    """The letter of a process in /proc, "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def reply(arrays: list[Any], body: bytes, facts: Any = None) -> bytearray:

@@ -11,6 +11,8 @@ import pytest
 from core_models.media import Limits, load_clip
 from tests.media_files import RATE, even, make_clip, refusal, tone
 
+ONLY = "Only {} s of 4 s were read, which is the limit; choose a window to see another part."
+
 
 def test_a_long_clip_is_read_whole_with_a_notice(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", even(95, 2))
@@ -32,13 +34,13 @@ def test_no_more_is_read_than_the_limit(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", even(4, 10), wave=tone(4, 44100))
     clip = load_clip(path, limits=Limits(max_seconds=2))
     assert clip.duration == 2 and len(clip.waveform) == 2 * RATE and clip.times[-1] < 2
-    assert "Only 2 s of 4 s were read, which is the limit; choose a window to see another part." in clip.notices
+    assert ONLY.format("2") in clip.notices
 
 
 @pytest.mark.parametrize(
     ("length", "notice"),
     [
-        (None, "Only 1.5 s of 4 s were read, which is the limit; choose a window to see another part."),
+        (None, ONLY.format("1.5")),
         (2.0, "The window was shortened from 2.0 s to 1.5 s, which is the limit."),
     ],
 )

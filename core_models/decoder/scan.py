@@ -64,7 +64,8 @@ def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = No
             cues.extend(cue(packet, at))
     if not shown:
         raise Refused(
-            "No frame of this video could be read; it is damaged or incomplete: choose another copy."
+            "No frame of this video could be read; it is damaged or incomplete: "
+            "choose another copy."
         )
     first, last = spans.get("video", [min(shown), max(shown)])
     if last == max(shown):  # the last frame does not say how long it stays

@@ -26,7 +26,7 @@ from explain.export.record import stems
 from explain.methods.registry import find
 from explain.modality.report import ModalityReport
 from explain.render.cards import CSS, first_look
-from explain.render.draw import drawn
+from explain.render.draw import drawn, noted
 from explain.render.figures import figures
 from explain.render.video import of_attention, of_attribution, overlay
 from explain.render.why_cards import facts
@@ -163,7 +163,8 @@ def _figures(
     for name, figure in chain(why_figures(analysis, named, trusts, modalities), figures(analysis)):
         if halt.is_set():
             break
-        out |= {f"figures/{name}.{kind}": content for kind, content in drawn(figure).items()}
+        made = drawn(noted(figure, analysis.clip.notices))
+        out |= {f"figures/{name}.{kind}": content for kind, content in made.items()}
     return out
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import textwrap
+from collections.abc import Collection, Iterable
 from io import BytesIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike, NDArray
 
 DPI, ROUND = 200, 10_000
+NOTE_WIDTH = 140  # letters of a line below a figure
 KINDS = ("png", "svg", "pdf")
 # No date: the same run gives the same bytes.
 METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -32,6 +34,15 @@ def drawn(figure: Figure, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
         figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA.get(kind))
         out[kind] = file.getvalue()
     return out
+
+
+def noted(figure: Figure, sentences: Iterable[str]) -> Figure:
+    """The figure with more sentences below its caption."""
+    lines = textwrap.wrap(" ".join(sentences), NOTE_WIDTH)
+    if lines:
+        said = "\n".join([figure.get_supxlabel(), *lines])
+        figure.supxlabel(said, fontsize=6.5, x=0.01, ha="left", parse_math=False)
+    return figure
 
 
 def _settle(figure: Figure | SubFigure) -> None:

@@ -78,6 +78,7 @@ def overlay(
     """
     options = {"movflags": "+faststart"}
     with av.open(str(source)) as copy, av.open(str(out), "w", "mp4", options=options) as sink:
+        sink.metadata["comment"] = " ".join(clip.notices)
         seen, heard = copy.streams.video[0], next(iter(copy.streams.audio), None)
         size = seen.width, seen.height
         film, paint = _film(sink, size, bool(len(clip.waveform))), _painter(layer, clip, size)
