@@ -16,6 +16,7 @@ from core_models.trace import Trace
 from explain.analysis import Analysis, on
 from explain.fields import Fields, fields
 from explain.targets import Target
+from explain.ticking import Ticking
 
 ROWS = 8_000  # tokens that the fusion reads at once
 BATCH = 8  # clips that the towers read at once, but for a CPU
@@ -29,7 +30,7 @@ class Stopped(Exception):
 class Question:
     """Why does the model give this target its score?
 
-    tick: called before every pass of the model; it may raise `Stopped`.
+    tick: called before every pass of the model and often within; it may raise `Stopped`.
     """
 
     analysis: Analysis
@@ -96,7 +97,8 @@ class Question:
         with torch.no_grad():
             for some in rows[order].split(many):
                 self.tick()
-                parts.append(read(model.fuse(tokens.packed(some))))
+                with self._ticking():
+                    parts.append(read(model.fuse(tokens.packed(some))))
         return torch.cat(parts)[order.argsort()]
 
     def of_inputs(self, values: Mapping[Stream, Tensor]) -> Tensor:
@@ -108,7 +110,7 @@ class Question:
         model = self.analysis.model
         # cuDNN has no backward pass of a recurrent layer in evaluation mode.
         exact = torch.backends.cudnn.flags(enabled=False)
-        with exact if torch.is_grad_enabled() else contextlib.nullcontext():
+        with exact if torch.is_grad_enabled() else contextlib.nullcontext(), self._ticking():
             made = model.encode(self.fields.back(values))
         changed = _streams(made, [m for m in self.analysis.present if m in values])
         return self.target.score(self._fuse({**self.tokens, **changed}, None, ()))
@@ -125,7 +127,11 @@ class Question:
             there[m] = (values[m] if m in on else x[:, :0]).expand(batch, -1, -1)
             keep[m] = (tokens.keep[m] if m in on else tokens.keep[m][:, :0]).expand(batch, -1)
         extra = {s: values[s].expand(batch, -1, -1) for s in tokens.extra if s in values}
-        return self.analysis.model.fuse(Tokens(there, keep, extra), None, record, cut)
+        with self._ticking():
+            return self.analysis.model.fuse(Tokens(there, keep, extra), None, record, cut)
+
+    def _ticking(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self.tick is on else Ticking(self.tick)
 
     def about(self, target: Target) -> Question:
         """The same for another target."""
