@@ -1,0 +1,109 @@
+"""Start a server, set users on it, and say what became of their jobs and of its memory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.load.clips import Marker, marker
+from tests.load.pages import browse
+from tests.load.server import Sample, Server
+from tests.load.tally import Tally
+from tests.load.user import User
+
+EVERY = 2.0  # seconds from one look at the server to the next
+
+
+def main() -> int:
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="load-") as name:
+        folder = Path(name)
+        server = Server(folder, tuple(options.server.split()))
+        try:
+            server.wait()
+            found = load(server, folder, options)
+        finally:
+            server.stop()
+        found["log"] = server.log.read_text(errors="replace")[-3000:]
+    print(json.dumps(found, indent=1))
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+    good = found["alive"] and not found["jobs"]["lost"] and not found["jobs"]["mixed"]
+    return 0 if good else 1
+
+
+def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The whole test: each user alone, all together, and the quiet behind it."""
+    count = options.clients + options.pages
+    marks = [marker(folder, number, count) for number in range(count)]
+    tally, runs = Tally(), dict[int, str]()
+    users = [User(server.address, m, marks, Tally(), runs) for m in marks[: options.clients]]
+    for user in users:
+        user.alone()
+        user.tally = tally
+    time.sleep(3)
+    before = server.sample()
+    during = _together(server, users, marks[options.clients :], tally, options)
+    for user in users:
+        user.leave()
+    at_once = server.sample()
+    after = _settled(server, before, options.settle)
+    return {
+        "clients": options.clients, "pages": options.pages, "minutes": options.minutes,
+        "alive": server.alive(), "jobs": tally.report(), "before": asdict(before),
+        "largest during": server.stages(during), "at the end": asdict(at_once),
+        f"after {options.settle} s at most": asdict(after),
+        "off the baseline": {
+            name: round(value - asdict(before)[name], 1) for name, value in asdict(after).items()
+        },
+    }  # fmt: skip
+
+
+def _together(
+    server: Server, users: list[User], pages: list[Marker], tally: Tally, options: Any
+) -> list[Sample]:
+    until = time.monotonic() + 60 * options.minutes
+    threads = [threading.Thread(target=u.go_on, args=(until,)) for u in users]
+    threads += [
+        threading.Thread(target=browse, args=(server.address, one, pages, tally, until))
+        for one in pages
+    ]
+    for thread in threads:
+        thread.start()
+    samples = []
+    while any(thread.is_alive() for thread in threads):
+        samples.append(server.sample())
+        time.sleep(EVERY)
+    return samples
+
+
+def _settled(server: Server, before: Sample, seconds: float) -> Sample:
+    """What is held when nothing goes down any more, or when the time is up."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = server.sample()
+        if now.temp_mb <= before.temp_mb and now.rss_mb <= 1.02 * before.rss_mb:
+            return now
+        time.sleep(EVERY)
+    return server.sample()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--pages", type=int, default=0, help="users with a real browser, besides")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--settle", type=float, default=60.0, help="seconds to wait at the end")
+    parser.add_argument("--server", default="", help="further arguments of app.py")
+    parser.add_argument("--out", type=Path, help="a file for the report")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
