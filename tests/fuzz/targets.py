@@ -67,7 +67,7 @@ def read_clip_here(faults: Counter[str]) -> Read:
     which ends its own process and is one sentence there.
     """
 
-    def converse(request: bytes, seconds: float, largest: int) -> bytearray:
+    def converse(request: bytes, *limits: Any) -> bytearray:
         try:
             facts, arrays = answer(json.loads(request))
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import sys
 import time
@@ -18,6 +19,7 @@ with atheris.instrument_imports(include=["core_models", "pysubs2"]):
     from tests.fuzz.targets import TARGETS, read_clip_here, where
 
 MEMORY, LONGEST, LARGEST = 6 * 2**30, 60, 65_536
+FULL = 3  # the exit code of a worker whose memory is used up
 
 
 def main() -> None:
@@ -38,6 +40,9 @@ def main() -> None:
         begun = time.monotonic()
         try:
             outcomes[read(*target.unpack(data), scratch)] += 1
+        except MemoryError:  # this process is full of what came before: the next one begins anew
+            tell(folder / "told.json", outcomes, faults, slowest[0])
+            os._exit(FULL)
         except Exception as error:
             faults[where(error)] += 1
             (folder / f"fault-{abs(hash(where(error)))}").write_bytes(data)
