@@ -9,14 +9,16 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.load.clips import Marker, marker
 from tests.load.pages import browse
 from tests.load.server import Sample, Server
+from tests.load.speak import Leave
 from tests.load.tally import Tally
-from tests.load.user import User
+from tests.load.user import METHOD, SLOW, User
 
+WAYS: tuple[Literal["cancel", "hang up"], ...] = ("cancel", "hang up")
 EVERY = 2.0  # seconds from one look at the server to the next
 
 
@@ -47,6 +49,7 @@ def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str,
     for user in users:
         user.alone()
         user.tally = tally
+    freed = {how: _freed(users[0], users[-1], how) for how in WAYS}
     time.sleep(3)
     before = server.sample()
     during = _together(server, users, marks[options.clients :], tally, options)
@@ -56,13 +59,21 @@ def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str,
     after = _settled(server, before, options.settle)
     return {
         "clients": options.clients, "pages": options.pages, "minutes": options.minutes,
-        "alive": server.alive(), "jobs": tally.report(), "before": asdict(before),
+        "alive": server.alive(), "freed after": freed, "jobs": tally.report(), "before": asdict(before),
         "largest during": server.stages(during), "at the end": asdict(at_once),
         f"after {options.settle} s at most": asdict(after),
         "off the baseline": {
             name: round(value - asdict(before)[name], 1) for name, value in asdict(after).items()
         },
     }  # fmt: skip
+
+
+def _freed(one: User, other: User, how: Literal["cancel", "hang up"]) -> float:
+    """Seconds that another waits for the device after a long job was left in its middle."""
+    given = (one.run, METHOD, "auto", SLOW)
+    one.session.ask("attribute", *given, leave=Leave(3.0, how))
+    answer = other.compare()
+    return round(answer.waited, 2) if answer else -1.0
 
 
 def _together(

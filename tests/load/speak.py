@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -24,13 +24,14 @@ Outcome = Literal["finished", "refused", "told", "cancelled", "dropped", "lost"]
 class Answer:
     """What became of one job. said: the sentence of a refusal, or how it was lost.
 
-    seconds: from the question to its end; after: from a cancel to the end.
+    seconds: from the question to its end; waited: to its start; after: from a cancel to the end.
     """
 
     outcome: Outcome
     value: Any = None
     said: str = ""
     seconds: float = 0.0
+    waited: float = 0.0
     after: float | None = None
 
 
@@ -127,21 +128,27 @@ class Session:
             else:
                 _hang_up(line)
 
+        waited, end = 0.0, None
         timer = threading.Timer(leave.seconds if leave else PATIENCE, go)
         timer.daemon = True
         with contextlib.closing(line):
             line.request("GET", f"{API}/queue/data?session_hash={quote(self.hash)}")
             timer.start()
             try:
-                end = next((m for m in _messages(line) if _ends(m, event)), None)
+                for message in _messages(line):
+                    if message.get("msg") == "process_starts" and message["event_id"] == event:
+                        waited = time.monotonic() - begun
+                    if _ends(message, event):
+                        end = message
+                        break
             finally:
                 timer.cancel()
         now = time.monotonic()
         if left and leave:
             how: Outcome = "cancelled" if leave.how == "cancel" else "dropped"
             if how == "dropped" or end is not None:
-                return Answer(how, None, "", now - begun, now - left[0])
-        return _answer(end, now - begun)
+                return Answer(how, None, "", now - begun, waited, now - left[0])
+        return replace(_answer(end, now - begun), waited=waited)
 
 
 def _form(name: str) -> tuple[bytes, bytes, str]:
