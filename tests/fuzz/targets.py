@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def read_clip_here(faults: Counter[str]) -> Read:
         body = b"".join(np.ascontiguousarray(x).tobytes() for x in arrays.values())
         return bytearray(struct.pack(">I", len(head)) + head + body)
 
-    conversation.converse = converse
+    patch.object(conversation, "converse", converse).start()
     return read_clip
 
 

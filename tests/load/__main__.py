@@ -59,7 +59,8 @@ def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str,
     after = _settled(server, before, options.settle)
     return {
         "clients": options.clients, "pages": options.pages, "minutes": options.minutes,
-        "alive": server.alive(), "freed after": freed, "jobs": tally.report(), "before": asdict(before),
+        "alive": server.alive(), "freed after": freed, "jobs": tally.report(),
+        "before": asdict(before),
         "largest during": server.stages(during), "at the end": asdict(at_once),
         f"after {options.settle} s at most": asdict(after),
         "off the baseline": {
