@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import wait
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 import torch
 
-from app.jobs import WORKERS
-from app.problems import problem, sentence
-from app.session import Run, Runs, begin, command, exported, shown, switched
+from app.analysing import Asked, Stage, stages
+from app.jobs import Line, aside, asker, once
+from app.problems import problem, told
+from app.session import Run, command, exported, shown, switched
 from app.sidebar import MODEL, Sidebar
+from app.store import Runs
 from app.viewer import Viewer
 from core_models.clip import MODALITIES, Modality
 from core_models.interface import Decoding
-from core_models.media import MediaError, load_clip
-from core_models.registry import load
-from explain.analysis import captioned
+from core_models.media import MediaError
 from explain.render.cards import compare, first_look
 
 READER = "caam-msrvtt"  # reads what a captioner wrote
-T = TypeVar("T")
 STOPPED = "<p>Stopped; what was there before is kept.</p>"
+GONE = (
+    '<div class="problem" role="alert">This run is no longer kept; press Analyse to have it '
+    "again.</div>"
+)
 NO_COMPARISON = (
     "<p>Switch video, sound or text off on the left: the answer before and after appears here, "
     "side by side, with the change of every category.</p>"
@@ -52,12 +54,14 @@ class Actions:
     """The handlers of one page, over one store of runs and one device."""
 
     runs: Runs
+    line: Line
     device: torch.device
     side: Sidebar
     content: Content
 
     def analyse(
         self,
+        request: gr.Request,
         path: str | None,
         text: str,
         subtitles: str | None,
@@ -73,89 +77,90 @@ class Actions:
         captioned_by: str | None = None,
     ) -> Iterator[dict[Any, Any]]:
         """Decode, encode, fuse."""
-        message = self.content.message
+        message, job = self.content.message, None
         text = "" if text == filled else text  # what is heard is described again, and called so
         decoding = Decoding(int(beams), max_length=int(max_length), repetition=repetition)
         try:
             if not path:
                 raise MediaError("Choose a clip first.")
-            progress(0.05, desc="Loading the model")
+            on = ticked(streams)
+            asked = Asked(path, text, subtitles, model, start, length, decoding, on, captioned_by)
+            job = self.line.enter(asker(request), "analyse")
             yield {message: "", **self.buttons(busy=True)}
-            chosen = yield from self.meanwhile(lambda: load(model, self.device))
-            progress(0.15, desc="Reading the clip")
-            until = length or None
-            clip = yield from self.meanwhile(
-                lambda: load_clip(path, text, subtitles, chosen.frames, start=start, length=until)
-            )
-            if captioned_by:
-                progress(0.3, desc=f"{captioned_by} writes a caption")
-                writer = yield from self.meanwhile(lambda: load(captioned_by, self.device))
-                read = clip
-                clip = yield from self.meanwhile(lambda: captioned(writer, read))
-            progress(0.4, desc=f"Looking at {len(clip.frames)} frames")
-            kept = {
-                "clip": Path(path).name,
-                "model": model,
-                "text": text,
-                "subtitles": Path(subtitles).name if subtitles else None,
-                "start": start,
-                "length": until,
-                "frames": chosen.frames,
-                "device": self.device.type,
-                "captioned_by": captioned_by,
-                **asdict(decoding),
-            }
-            folder = self.runs.folder()
-            run = yield from self.meanwhile(
-                lambda: begin(chosen, clip, Path(path), folder, ticked(streams), kept, decoding)
-            )
-            progress(0.9, desc="Drawing")
-            self.runs.put(run)
-            yield {self.content.run: run.id, **self.screen(run)}
+            for found in job.follow(stages(job, self.runs, self.device, asked)):
+                if isinstance(found, Run):
+                    yield {self.content.run: found.id, **self.screen(found)}
+                    return
+                if isinstance(job.latest, Stage):
+                    queued = f" · {job.queued}" if job.queued else ""
+                    progress(job.latest.done, desc=job.latest.doing + queued)
+                yield {message: ""}
+            yield {message: STOPPED, **self.buttons(busy=False)}
         except Exception as error:
             yield {message: problem(error), **self.buttons(busy=False)}
+        finally:
+            if job is not None:
+                job.halt()
 
-    def read_caption(self, key: str, *asked: Any) -> Iterator[dict[Any, Any]]:
+    def read_caption(self, key: str, request: gr.Request, *asked: Any) -> Iterator[dict[Any, Any]]:
         """The reader's answer, with the caption of this run as its text."""
         run = self.runs.get(key)
         if run is None:
+            yield {self.content.message: GONE}
             return
         given = list(asked)
         given[MODEL] = READER
         yield {self.side.model: READER}
-        yield from self.analyse(*given, captioned_by=run.arguments["model"])
+        yield from self.analyse(request, *given, captioned_by=run.arguments["model"])
 
-    def meanwhile(self, work: Callable[[], T]) -> Generator[dict[Any, Any], None, T]:
-        """Do the work beside, and yield while it runs: a stop or a closed page is felt at once."""
-        future = WORKERS.submit(work)
-        while not wait([future], timeout=0.25).done:
-            yield {self.content.message: ""}
-        return future.result()
-
-    def toggle(self, key: str, *streams: bool) -> dict[Any, Any]:
+    def toggle(self, key: str, request: gr.Request, *streams: bool) -> Iterator[dict[Any, Any]]:
         """The fusion again, with what is switched on now."""
         run = self.runs.get(key)
         if run is None:
-            return {self.content.message: ""}
+            yield {self.content.message: GONE if key else ""}
+            return
+        job = None
         try:
-            run = switched(run, ticked(streams))
-            self.runs.put(run)
-            return self.screen(run)
+            job = self.line.enter(asker(request), "toggle")
+            work = partial(self._switch, run, ticked(streams), job.tick)
+            with self.runs.using(run):
+                for _ in job.follow(once(work)):
+                    yield {self.content.message: ""}
+            run = self.runs.get(key)  # as the last of several switches left it
+            if job.latest is not None and run is not None:
+                yield self.screen(run)
         except Exception as error:
-            return {self.content.message: problem(error)}
+            yield {self.content.message: problem(error)}
+        finally:
+            if job is not None:
+                job.halt()
 
-    def export(self, kind: str) -> Callable[[str], dict[Any, Any]]:
+    def _switch(self, run: Run, on: tuple[Modality, ...], tick: Callable[[], None]) -> Run | None:
+        made = switched(run, on, tick)
+        if made.now is run.now:
+            return run
+        now, of, view = made.now, made.told, made.view
+        return self.runs.change(run.id, lambda kept: replace(kept, now=now, told=of, view=view))
+
+    def export(self, kind: str) -> Callable[..., Iterator[dict[Any, Any]]]:
         """The action that makes one file to download."""
 
-        def make(key: str) -> dict[Any, Any]:
-            run = self.runs.get(key)
+        def make(key: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+            run, job = self.runs.get(key), None
             if run is None:
                 raise gr.Error("Analyse a clip first; then it can be exported.", title="Export")
             try:
-                made = exported(run, kind)
+                job = self.line.enter(asker(request), f"export {kind}")
+                tick, button = job.tick, self.content.download
+                with self.runs.using(run):
+                    for _ in job.follow(aside(job, lambda: exported(run, kind, tick)), False):
+                        yield {button: gr.skip()}
+                    yield {button: gr.DownloadButton(value=job.latest)}
             except Exception as error:
-                raise gr.Error(sentence(error), title="Export") from None
-            return {self.content.download: gr.DownloadButton(value=made)}
+                raise told(error, "Export") from None
+            finally:
+                if job is not None:
+                    job.halt()
 
         return make
 

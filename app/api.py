@@ -3,11 +3,12 @@
 The types are read as the server starts, so they are not put off here.
 """
 
-import functools
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import gradio as gr
 import torch
@@ -15,36 +16,39 @@ from gradio import FileData
 from gradio.events import api
 from gradio.utils import get_upload_folder
 
+from app.analysing import Asked, stages
 from app.answers import Analysed, Attributed, Compared, analysed, attributed, changed, lists
-from app.problems import sentence
-from app.session import Run, Runs, begin, exported, reasoned, switched
+from app.jobs import Job, Line, aside, asker
+from app.session import Run, exported, reasoned, switched
+from app.store import Runs
 from core_models.checkpoint import CheckpointError
 from core_models.clip import MODALITIES
 from core_models.interface import Decoding
-from core_models.media import MediaError, load_clip
-from core_models.registry import load
+from core_models.media import MediaError
 from explain.analysis import Analysis, NothingToReadError
+from explain.attribute import attribute
 from explain.attribution import Attribution
-from explain.cli.asking import attributions
 from explain.cli.command import read
 from explain.compare import CompareError, changes, difference
 from explain.methods.registry import find
+from explain.question import Question
 from explain.targets import target as aimed
 
-P = ParamSpec("P")
-T = TypeVar("T")
+POLL = 0.05  # seconds from one look at the work to the next
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoints:
-    """The functions behind the endpoints, over the runs of the page."""
+    """The functions behind the endpoints, over the runs and the queue of the page."""
 
     runs: Runs
+    line: Line
     device: torch.device
     models: tuple[str, ...]
 
-    def analyse(
+    async def analyse(
         self,
+        request: gr.Request,
         clip: FileData,
         text: str = "",
         model: str = "",
@@ -58,36 +62,40 @@ class Endpoints:
             raise CheckpointError(
                 f"There is no model “{model}” here; name one of: {', '.join(self.models)}."
             )
-        path, chosen = uploaded(clip), load(model, self.device)
-        made = load_clip(path, text, None, chosen.frames, start=start, length=length)
-        kept = {
-            "clip": path.name, "model": model, "text": text, "start": start, "length": length,
-            "subtitles": None, "frames": chosen.frames, "device": self.device.type,
-            "captioned_by": None, **asdict(Decoding()),
-        }  # fmt: skip
-        run = begin(chosen, made, path, self.runs.folder(), kept_on(without), kept)
-        self.runs.put(run)
+        path, on = str(uploaded(clip)), kept_on(without)
+        asked = Asked(path, text, None, model, start, length or 0.0, Decoding(), on)
+        run = await self._last(
+            request, "analyse", lambda job: stages(job, self.runs, self.device, asked)
+        )
+        assert isinstance(run, Run)
         return analysed(run)
 
-    def attribute(
+    async def attribute(
         self,
+        request: gr.Request,
         run: str,
         method: str,
         target: str = "auto",
         settings: dict[str, Any] | None = None,
     ) -> Attributed:
         """Why the target has its score. target: auto, a label, “A rather than B”, word:3."""
-        asked = self._run(run)
-        found = explained(asked.now, method, target, settings or {})
-        used = "-".join(f"{k}-{v}" for k, v in found.settings.items())
-        key = "".join(
-            c if c.isalnum() else "-" for c in f"api-{method}-{found.target.asked}-{used}"
-        )
-        self.runs.change(run, lambda now: reasoned(now, asked.now, found, key[:100]))
+        asked, given = self._run(run, request), settings or {}
+        with self.runs.using(asked):
+            found = await self._last(
+                request,
+                f"explain by {method}",
+                lambda job: explained(asked.now, method, target, given, job.tick),
+            )
+            used = "-".join(f"{k}-{v}" for k, v in found.settings.items())
+            key = "".join(
+                c if c.isalnum() else "-" for c in f"api-{method}-{found.target.asked}-{used}"
+            )
+            self.runs.change(run, lambda now: reasoned(now, asked.now, found, key[:100]))
         return attributed(run, found, asked.now)
 
-    def compare(
+    async def compare(
         self,
+        request: gr.Request,
         first: str,
         second: str = "",
         without: list[str] | None = None,
@@ -99,53 +107,54 @@ class Endpoints:
 
         Without a second run it is the first again, with `without` switched off.
         """
-        before = self._run(first).now
-        other = self._run(second) if second else switched(self._run(first), kept_on(without))
-        after, why, scores = other.now, "", {}
-        same = before.model.name == after.model.name
-        try:
-            deltas = [changed(one) for one in changes(before, after)]
-        except CompareError as error:
-            deltas, why = [], str(error)
-        if method:
-            asked = aimed(target, before).asked if not why else target
-            both = [explained(a, method, asked, settings or {}) for a in (before, after)]
-            scores = lists(difference(both[0], both[1], alike=same), after.clip)[0]
-        return {
-            "before": before.answer, "after": after.answer, "changes": deltas, "scores": scores,
-            "why": why,
-        }  # fmt: skip
+        one, on = self._run(first, request), kept_on(without)
+        two, given = self._run(second, request) if second else None, settings or {}
 
-    def export(self, run: str) -> FileData:
+        def work(job: Job[Any]) -> Iterator[Any]:
+            other = switched(one, on, job.tick) if two is None else two
+            yield compared(one.now, other.now, method, target, given, job.tick)
+
+        with self.runs.using(one):
+            made: Compared = await self._last(request, "compare", work)
+        return made
+
+    async def export(self, request: gr.Request, run: str) -> FileData:
         """Everything of a run in one zip, with the explanations that were asked of it."""
-        return FileData(path=str(exported(self._run(run), "zip")))
+        asked = self._run(run, request)
+        with self.runs.using(asked):
+            made = await self._last(
+                request,
+                "export zip",
+                lambda job: aside(job, lambda: exported(asked, "zip", job.tick)),
+            )
+        return FileData(path=str(made))
 
-    def _run(self, key: str) -> Run:
-        if (found := self.runs.get(str(key))) is None:
+    async def _last(
+        self, request: gr.Request, name: str, work: Callable[[Job[Any]], Iterator[Any]]
+    ) -> Any:
+        """The last result of work that waits its turn; it ends when nobody waits for it."""
+        job = self.line.enter(asker(request), name)
+        try:
+            job.start(work(job))
+            while not job.over.is_set() and not job.halted:
+                await asyncio.sleep(POLL)
+            if job.halted:
+                raise MediaError("This was stopped; ask again.")
+            return job.result()
+        finally:
+            job.halt()
+
+    def _run(self, key: str, request: gr.Request) -> Run:
+        if (found := self.runs.own(str(key), asker(request))) is None:
             raise MediaError("There is no such run, or it is no longer kept; call /analyse again.")
         return found
 
 
-def add(runs: Runs, device: torch.device, models: list[str]) -> None:
-    """The endpoints of a page, one job at a time with its own."""
-    ends = Endpoints(runs, device, tuple(models))
+def add(runs: Runs, line: Line, device: torch.device, models: list[str]) -> None:
+    """The endpoints of a page."""
+    ends = Endpoints(runs, line, device, tuple(models))
     for work in (ends.analyse, ends.attribute, ends.compare, ends.export):
-        api(plainly(work), concurrency_id="device", concurrency_limit=1)
-
-
-def plainly(work: Callable[P, T]) -> Callable[P, T]:
-    """The same; whatever goes wrong is one sentence for the caller."""
-
-    @functools.wraps(work)
-    def told(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return work(*args, **kwargs)
-        except CompareError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception as error:
-            raise gr.Error(sentence(error), print_exception=False) from None
-
-    return told
+        api(work, concurrency_limit=None)
 
 
 def uploaded(given: Any) -> Path:
@@ -166,8 +175,12 @@ def kept_on(without: list[str] | None) -> tuple[Any, ...]:
 
 
 def explained(
-    analysis: Analysis, method: str, target: str, settings: Mapping[str, Any]
-) -> Attribution:
+    analysis: Analysis,
+    method: str,
+    target: str,
+    settings: Mapping[str, Any],
+    tick: Callable[[], None],
+) -> Iterator[Attribution]:
     """What a method finds; a setting that comes as text is read as on the command line."""
     chosen = find(method)
     kinds = {control.name: control for control in chosen.controls}
@@ -177,4 +190,29 @@ def explained(
         else value
         for name, value in settings.items()
     }
-    return attributions(analysis, [(method, target, used)])[0]
+    return attribute(chosen, Question(analysis, aimed(target, analysis), tick), **used)
+
+
+def compared(
+    before: Analysis,
+    after: Analysis,
+    method: str,
+    target: str,
+    settings: Mapping[str, Any],
+    tick: Callable[[], None],
+) -> Compared:
+    """The second less the first."""
+    why, scores = "", {}
+    same = before.model.name == after.model.name
+    try:
+        deltas = [changed(one) for one in changes(before, after)]
+    except CompareError as error:
+        deltas, why = [], str(error)
+    if method:
+        asked = aimed(target, before).asked if not why else target
+        both = [deque(explained(a, method, asked, settings, tick), 1)[0] for a in (before, after)]
+        scores = lists(difference(both[0], both[1], alike=same), after.clip)[0]
+    return {
+        "before": before.answer, "after": after.answer, "changes": deltas, "scores": scores,
+        "why": why,
+    }  # fmt: skip

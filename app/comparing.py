@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 
 from app.problems import problem
-from app.session import Reason, Run, Runs, beside, drawn
+from app.session import Reason, Run, beside, drawn
+from app.store import Runs
 from app.viewer import Viewer
 from app.why import Why
 from explain.compare import CompareError, difference

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import gradio as gr
 
-from app import api, comparing, modalities
+from app import api, comparing, modalities, storage
 from app.actions import NO_COMPARISON, READER, Actions, Content
 from app.explaining import Explaining
-from app.session import Runs
+from app.jobs import Bounds, Line, asker
+from app.problems import guard_all
 from app.sidebar import sidebar
+from app.store import Room, Runs
 from app.trusting import Trusting
 from app.trying import WhatIf
 from app.viewer import Viewer
@@ -26,21 +29,46 @@ IN_BUNDLE = (
 CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)"
 
 
-def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
-    """The dashboard, with its own store of runs.
+class Dashboard(gr.Blocks):
+    """The page, and what it works with. ready: the models are loaded."""
+
+    def __init__(self, line: Line, runs: Runs) -> None:
+        super().__init__(title="FusionScope", fill_width=True, analytics_enabled=False)
+        self.line, self.runs = line, runs
+        self.ready, self.closed = threading.Event(), threading.Event()
+
+    def close(self, verbose: bool = True) -> None:
+        """Stop serving; no run is kept."""
+        super().close(verbose)
+        self.closed.set()
+        self.runs.close()
+
+    def leave(self, request: gr.Request) -> None:
+        """A page was closed: its work ends, and its runs are not kept long."""
+        self.line.end(asker(request))
+        self.runs.leave(asker(request))
+
+
+def build(
+    model: str = MODELS[0].name,
+    device: str = "auto",
+    bounds: Bounds = Bounds(),  # noqa: B008
+    room: Room = Room(),  # noqa: B008
+) -> Dashboard:
+    """The dashboard, with its own store of runs and queue.
 
     ValueError says in one sentence when there is no such model or device.
     """
     place, _ = pick_device(device), find(model)
+    storage.root()
+    line, runs = Line(bounds), Runs(room=room)
     names = list(dict.fromkeys([model, *(info.name for info in MODELS)]))
     abouts = {info.name: info.about for info in MODELS}
-    with gr.Blocks(
-        title="FusionScope", fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)
-    ) as page:
+    with Dashboard(line, runs) as page:
         run = gr.State("")
         with gr.Row(elem_id="shell", equal_height=False):
             with gr.Column(elem_id="side", scale=0):
-                side = sidebar(names, abouts, place.type)
+                side = sidebar(names, abouts, place.type, line)
             with gr.Column(elem_id="content"):
                 message = gr.HTML(elem_id="message")
                 answer = gr.HTML(elem_id="answer")
@@ -65,17 +93,19 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                         command = gr.HTML(elem_id="command")
                         download = gr.DownloadButton(visible="hidden", elem_id="download")
         content = Content(run, message, answer, viewer, compared, reader, command, download)
-        runs = Runs()
-        api.add(runs, place, names)
-        actions, explaining = Actions(runs, place, side, content), Explaining(runs, why, viewer)
-        trusting, what_if = Trusting(runs, why), WhatIf(runs, changing)
+        api.add(runs, line, place, names)
+        actions = Actions(runs, line, place, side, content)
+        explaining = Explaining(runs, line, why, viewer)
+        trusting, what_if = Trusting(runs, line, why), WhatIf(runs, line, changing)
         # The listeners of a button follow each other: what ends comes before what begins.
         for button, end in ((side.go, explaining), (side.go, trusting), (why.go, trusting)):
             button.click(end.stop, why.busy, None, queue=False, api_visibility="private")
         side.go.click(what_if.stop, changing.busy, None, queue=False, api_visibility="private")
         explained, picked, changes = explaining.wire(run, _wire(actions))
         trusting.wire(run, explained, picked, changes)
-        modalities.wire(runs, run, why, [panel, changing.effects], [*changes, explained, picked])
+        modalities.wire(
+            runs, line, run, why, [panel, changing.effects], [*changes, explained, picked]
+        )
         what_if.wire(run, why.target, changes)
         comparing.Comparing(runs, why, pair).wire(run, [explained, picked, *changes])
         for button, kind in ((everything, "zip"), (report, "report")):
@@ -83,9 +113,11 @@ def build(model: str = MODELS[0].name, device: str = "auto") -> gr.Blocks:
                 actions.export(kind),
                 run,
                 download,
-                concurrency_id="device",
+                concurrency_limit=None,
                 api_visibility="private",
             ).success(None, js=CLICK)
+        page.unload(page.leave)
+    guard_all(page)
     return page
 
 
@@ -96,8 +128,7 @@ def _wire(actions: Actions) -> list[Any]:
     buttons = [side.go, side.stop]
     screen = [*answers, content.command, side.status, *buttons, *side.streams]
     job: dict[str, Any] = {
-        "concurrency_id": "device",
-        "concurrency_limit": 1,
+        "concurrency_limit": None,
         "show_progress_on": [content.message],
         "trigger_mode": "multiple",  # "once" would swallow a click right after a stop
         "api_visibility": "private",
@@ -120,7 +151,7 @@ def _wire(actions: Actions) -> list[Any]:
             actions.toggle,
             [content.run, *side.streams],
             screen,
-            concurrency_id="device",
+            concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
         )

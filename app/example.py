@@ -9,13 +9,15 @@ from pathlib import Path
 import av
 import gradio as gr
 
+from app import storage
+
 TEXT = "the earth at night, seen from space"
 
 
 @cache
 def example() -> tuple[str, str]:
     """The path of the clip, made once per process, and a text for it."""
-    target = Path(tempfile.mkdtemp(prefix="fusionscope-")) / "earth-and-saxophone.mp4"
+    target = Path(tempfile.mkdtemp(dir=storage.root())) / "earth-and-saxophone.mp4"
     picture, sound = gr.get_video("b.mp4"), gr.get_audio("sax.wav")
     with av.open(picture) as seen, av.open(sound) as heard, av.open(str(target), "w") as out:
         frames, length = seen.streams.video[0], float(seen.duration or 0) / av.time_base

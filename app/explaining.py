@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 
 from app import controls
-from app.jobs import Job
+from app.jobs import Job, Line, asker
 from app.problems import problem
-from app.session import Run, Runs, reasoned, shown
+from app.session import Run, reasoned, shown
+from app.store import Runs
 from app.viewer import Viewer
 from app.why import Why, named, suited, targets, told
 from explain.attribute import attribute
@@ -30,28 +31,34 @@ class Explaining:
     """The handlers of the tab, over the runs of the page. jobs: those under way, by run."""
 
     runs: Runs
+    line: Line
     why: Why
     viewer: Viewer
     jobs: dict[str, Job[Any]] = field(default_factory=dict)
 
-    def explain(self, key: str, name: str, asked: str, *values: Any) -> Iterator[dict[Any, Any]]:
+    def explain(
+        self, key: str, name: str, asked: str, request: gr.Request, *values: Any
+    ) -> Iterator[dict[Any, Any]]:
         """Ask the method, and show what it finds as it finds it."""
-        job: Job[Attribution] = Job()
+        job: Job[Attribution] | None = None
         try:
             self.stop(key)
             run = self.runs.get(key)
             if run is None:
                 raise MethodError("Analyse a clip first; then ask why.")
-            method = find(name)
+            method, job = find(name), self.line.enter(asker(request), f"explain by {name}")
             question = Question(run.now, target(asked or "auto", run.now), job.tick)
             self.jobs[key] = job
             yield {self.why.progress: job.said(0), self.why.busy: key, **self._buttons(busy=True)}
-            yield from self._follow(run, job, method, question, controls.settings(method, values))
+            with self.runs.using(run):
+                settings = controls.settings(method, values)
+                yield from self._follow(run, job, method, question, settings)
         except Exception as error:
             yield {self.why.progress: problem(error), **self._buttons(busy=False)}
         finally:
-            job.halt()
-            if self.jobs.get(key) is job:
+            if job is not None:
+                job.halt()
+            if job is not None and self.jobs.get(key) is job:
                 del self.jobs[key]
 
     def _follow(
@@ -140,8 +147,7 @@ class Explaining:
             self.explain,
             [run, why.method, why.target, *why.settings],
             [self.viewer, why.facts, why.shown, why.busy, why.progress, why.go, why.stop],
-            concurrency_id="why",
-            concurrency_limit=2,
+            concurrency_limit=None,
             trigger_mode="multiple",
             **quiet,
         )

@@ -1,68 +1,347 @@
-"""Work that goes on beside the page: its results as they come, and an end when it is halted."""
+"""The one queue for the device: who computes now, who waits, and what ends a job."""
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
-from threading import Event
-from typing import Generic, TypeVar
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+import torch
 
 from explain.question import Stopped
 
-WORKERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="work")
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
+SHARES = (2.0, 20.0)  # seconds of the device after which a job lets shorter ones go first
+SLICE = 1.0  # seconds that long jobs compute in turn
+GRACE = 2.0  # seconds after which the device is taken from a job that does not stop
+TYPICAL = 5.0  # seconds of the device that a job takes, before it is known
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class BusyError(Exception):
+    """No further job can be taken; str is one sentence for the user."""
+
+
+class TooLongError(Exception):
+    """A job took longer than it may; str is one sentence for the user."""
+
+
+class BrokenError(Exception):
+    """Work ended in a way that no job may, such as SystemExit."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What jobs may cost. jobs: at once, waiting ones too; each: of one session; seconds: of work
+    of one job; sides: jobs that read or write media at once, beside the device.
+    """
+
+    jobs: int = 32
+    each: int = 8
+    seconds: float = 900.0
+    sides: int = 4
+
+
+class Line:
+    """The queue. The device goes to the job that has used it least; of those alike, to the first.
+
+    Long jobs give way at their ticks, so that a switch of a modality need not wait for them.
+    """
+
+    def __init__(self, bounds: Bounds = Bounds()) -> None:
+        self.bounds = bounds
+        self.changed = threading.Condition()
+        self.jobs: list[Job[Any]] = []
+        self.holder: Job[Any] | None = None
+        self.sides = threading.BoundedSemaphore(bounds.sides)
+        self._typical: dict[str, float] = {}
+
+    def enter(self, session: str, name: str) -> Job[Any]:
+        """A new job; BusyError where there are too many."""
+        with self.changed:
+            own = sum(job.session == session for job in self.jobs)
+            if own >= self.bounds.each:
+                raise BusyError(
+                    f"You have {own} jobs under way, the most that one visitor may have; wait for "
+                    "one to end, or stop one."
+                )
+            if len(self.jobs) >= self.bounds.jobs:
+                raise BusyError(
+                    f"The server is full: {len(self.jobs)} jobs are under way or wait. "
+                    "Try again in a minute."
+                )
+            job: Job[Any] = Job(self, session, name)
+            self.jobs.append(job)
+            return job
+
+    def leave(self, job: Job[Any]) -> None:
+        """The job is over."""
+        with self.changed:
+            if job in self.jobs:
+                self.jobs.remove(job)
+            if not job.halted:
+                known = self._typical.get(job.name, job.used)
+                self._typical[job.name] = 0.7 * known + 0.3 * job.used
+            self.changed.notify_all()
+
+    def end(self, session: str) -> None:
+        """Halt all jobs of a session that has gone."""
+        with self.changed:
+            ending = [job for job in self.jobs if job.session == session]
+        for job in ending:
+            job.halt()
+
+    def first(self) -> Job[Any] | None:
+        """Whose turn it is, of those that want the device."""
+        return min((job for job in self.jobs if job.wants), key=lambda j: j.place, default=None)
+
+    def ahead(self, job: Job[Any]) -> list[Job[Any]]:
+        """Those that compute before a job does."""
+        with self.changed:
+            return [j for j in self.jobs if (j.wants or j is self.holder) and j.place < job.place]
+
+    def wait(self, job: Job[Any]) -> float:
+        """Seconds that a job is expected to wait for the device."""
+        left = 0.0
+        for other in self.ahead(job):
+            rest = max(SLICE, self._typical.get(other.name, TYPICAL) - other.spent)
+            share = next((s for s in SHARES if other.spent < s), other.spent + SLICE)
+            left += min(rest, share - other.spent) if other.rank >= job.rank else rest
+        return left
 
 
 class Job(Generic[T]):
     """One piece of work. latest: its last result, None before the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Line, session: str, name: str) -> None:
+        self.line, self.session, self.name = line, session, name
         self.latest: T | None = None
-        self._halt = Event()
-        self._begun = time.monotonic()
-
-    def halt(self) -> None:
-        """End it: `follow` at once, the work at its next tick."""
-        self._halt.set()
+        self.used, self.wants, self.started = 0.0, False, False
+        self.over = threading.Event()
+        self._halt = threading.Event()
+        self._error: Exception | None = None
+        self._begun = self._since = time.monotonic()
+        self._turn: float | None = None  # since when it works, and is not yet counted
+        self._got = 0.0  # when it got the device
+        self._halted_at = 0.0
 
     @property
     def halted(self) -> bool:
         return self._halt.is_set()
 
-    def tick(self) -> None:
-        """Raises Stopped when the job was halted."""
+    @property
+    def spent(self) -> float:
+        """Seconds of work so far."""
+        turn = self._turn
+        return self.used + (time.monotonic() - turn if turn is not None else 0.0)
+
+    @property
+    def rank(self) -> int:
+        return sum(self.used >= share for share in SHARES)
+
+    @property
+    def place(self) -> tuple[int, float]:
+        """Where it stands among those that want the device; the least is first."""
+        return self.rank, self._since
+
+    @property
+    def late(self) -> bool:
+        """It was halted and computes on."""
+        return self.halted and time.monotonic() - self._halted_at > GRACE
+
+    def halt(self) -> None:
+        """End it: `follow` at once, the work at its next tick."""
+        if not self._halt.is_set():
+            self._halted_at = time.monotonic()
+            self._halt.set()
+            if not self.started:
+                self.line.leave(self)
+                self.over.set()
+            with self.line.changed:
+                self.line.changed.notify_all()
+
+    def check(self) -> None:
+        """Raises Stopped when the job was halted, TooLongError when it took too long."""
         if self._halt.is_set():
             raise Stopped
+        if self.spent > self.line.bounds.seconds:
+            raise self._overtime()
 
-    def follow(self, results: Iterator[T]) -> Iterator[T | None]:
+    def _overtime(self) -> TooLongError:
+        return TooLongError(
+            f"This took longer than {self.line.bounds.seconds:g} s, the limit of this server, and "
+            "was stopped; try less: fewer steps, a shorter clip, another method."
+        )
+
+    def tick(self) -> None:
+        """As `check`; lets others compute whose turn it is now."""
+        self.check()
+        line, now = self.line, time.monotonic()
+        if line.holder is not self:
+            return
+        with line.changed:
+            self._count(now, now - self._got >= SLICE)
+            self._turn = now
+            first = line.first()
+            yielding = first is not None and first.place < self.place
+        if yielding:
+            self._give()
+            self._take()
+
+    def _count(self, now: float, sliced: bool = True) -> None:
+        """What was used so far; who goes down in rank, or has had a slice, goes behind others."""
+        before = self.rank
+        self.used, self._turn = self.spent, None
+        if self.rank != before or (sliced and self.rank == len(SHARES)):
+            self._since = now
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Work that does not need the device, such as reading a file: others may have it."""
+        had = self._turn is not None
+        if had:
+            self._give()
+        while not self.line.sides.acquire(timeout=LOOK):
+            self.check()
+        self._turn = time.monotonic()
+        try:
+            yield
+        finally:
+            self.used, self._turn = self.spent, None
+            self.line.sides.release()
+        if had:
+            self._take()
+
+    def _take(self) -> None:
+        line = self.line
+        with line.changed:
+            self.wants = True
+            try:
+                while line.first() is not self or not self._free():
+                    self.check()
+                    line.changed.wait(LOOK)
+                line.holder, self._got = self, time.monotonic()
+                self._turn = self._got
+            finally:
+                self.wants = False
+
+    def _free(self) -> bool:
+        holder = self.line.holder
+        return holder is None or holder.late
+
+    def _give(self) -> None:
+        with self.line.changed:
+            self._count(time.monotonic(), sliced=False)
+            if self.line.holder is self:
+                self.line.holder = None
+            self.line.changed.notify_all()
+
+    def start(self, results: Iterable[T], device: bool = True) -> None:
+        """Work through the results in a thread of its own. device: it computes there."""
+        self.started = True
+        threading.Thread(target=self._work, args=(results, device), daemon=True).start()
+
+    def _work(self, results: Iterable[T], device: bool) -> None:
+        try:
+            if device:
+                self._take()
+            for self.latest in results:
+                self.tick()
+        except Stopped:
+            pass
+        except BaseException as error:
+            self._error = _kept(error)
+        finally:
+            if isinstance(results, Generator):
+                with suppress(Exception):
+                    results.close()
+            self._give()
+            self.line.leave(self)
+            if self.halted or self._error is not None:
+                freed()
+            self.over.set()
+
+    def result(self) -> T | None:
+        """The last result of work that is over; raises what the work raised."""
+        if self._error is not None:
+            raise self._error
+        return self.latest
+
+    def follow(self, results: Iterable[T], device: bool = True) -> Iterator[T | None]:
         """Work through the results elsewhere; yields the latest where it is new, not more than
         twice a second and once at the end, and None in between. Raises what the work raises.
         """
-        future = WORKERS.submit(self._work, results)
+        self.start(results, device)
         given, at, over = None, 0.0, False
         while not over:
-            over = bool(wait([future], timeout=LOOK).done) or self._halt.is_set()
+            over = self.over.wait(LOOK) or self._halt.is_set()
+            if not over and self.spent > self.line.bounds.seconds + GRACE:
+                self.halt()
+                raise self._overtime()
             latest, now = self.latest, time.monotonic()
             new = latest is not given and (over or now - at >= SHOW)
             if new:
                 given, at = latest, now
             yield latest if new else None
-        if future.done():
-            with suppress(Stopped):
-                future.result()
+        if self.over.is_set():
+            self.result()
 
-    def _work(self, results: Iterator[T]) -> None:
-        for self.latest in results:  # which tick by themselves
-            pass
+    @property
+    def queued(self) -> str:
+        """Where it stands and how long it is expected to wait; "" while it computes."""
+        if not self.wants:
+            return ""
+        many, wait = len(self.line.ahead(self)), self.line.wait(self)
+        if not many:
+            return "next to compute"
+        return f"{many} before you, about {max(1, round(wait))} s to wait"
 
     def said(self, done: float, timed: bool = True) -> str:
         """How far it is, as HTML: a bar, the share that is done, and the time that is left."""
         passed = time.monotonic() - self._begun
         left = f"about {max(1, round(passed / done - passed))} s left" if done else "starting"
+        notes = [f"{100 * done:.0f} %", *([left] if timed else []), self.queued]
         return (
             f'<div class="fs"><div class="fc-track"><i style="width:{done:.1%}"></i></div>'
-            f'<p class="fc-note">{100 * done:.0f} %{f" · {left}" if timed else ""}</p></div>'
+            f'<p class="fc-note">{" · ".join(note for note in notes if note)}</p></div>'
         )
+
+
+def asker(request: gr.Request) -> str:
+    """Who asks: the secret of one open page, or of one client."""
+    return str(request.session_hash or "")
+
+
+def aside(job: Job[Any], work: Callable[[], R]) -> Iterator[R]:
+    """Work with a single result that does not need the device."""
+    with job.aside():
+        made = work()
+    yield made
+
+
+def once(work: Callable[[], R]) -> Iterator[R]:
+    """Work with a single result."""
+    yield work()
+
+
+def _kept(error: BaseException) -> Exception:
+    """The error without what its frames hold, so that their memory is free at once."""
+    traceback.clear_frames(error.__traceback__)
+    if isinstance(error, Exception):
+        return error
+    broken = BrokenError(f"the work ended with {type(error).__name__}")
+    return broken.with_traceback(error.__traceback__)
+
+
+def freed() -> None:
+    """Give back what work that failed or was stopped held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -9,15 +9,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobs import Job
+from app.jobs import Line, asker
 from app.problems import problem
-from app.session import Run, Runs, told
+from app.session import Run, told
+from app.store import Runs
 from app.why import Why
 from core_models.clip import Modality
 from explain.analysis import Analysis
 from explain.modality.interventions import aimed
 from explain.modality.mm_shap import OF_TOKENS, mm_shap
-from explain.modality.report import ModalityReport, modalities
+from explain.modality.report import modalities
 from explain.question import Question
 from explain.render.modality_cards import changed, panel
 from explain.targets import Target, TargetError, target
@@ -38,17 +39,20 @@ def aim(asked: str, analysis: Analysis) -> Target:
         return target("auto", analysis)
 
 
-def report(runs: Runs, key: str, asked: str) -> Iterator[tuple[str, str]]:
+def report(
+    runs: Runs, line: Line, key: str, asked: str, asker: str = ""
+) -> Iterator[tuple[str, str]]:
     """The two cards of a run for a target; what is known already is not computed again."""
     run = runs.get(key)
     if run is None:
         return
-    job: Job[ModalityReport] = Job()
+    job = None
     try:
         of, chosen = run.now, aim(asked, run.now)
         if run.told is not None and run.told.target == chosen:
             yield cards(run)
             return
+        job = line.enter(asker, "modalities")
         question = Question(of, chosen, job.tick)
         for found in job.follow(modalities(question) for _ in range(1)):
             if found is not None:
@@ -58,7 +62,8 @@ def report(runs: Runs, key: str, asked: str) -> Iterator[tuple[str, str]]:
     except Exception as error:
         yield problem(error), ""
     finally:
-        job.halt()
+        if job is not None:
+            job.halt()
 
 
 def cards(run: Run) -> tuple[str, str]:
@@ -81,15 +86,16 @@ def shares(run: Run, asked: Target) -> Mapping[Modality, float] | None:
     return None
 
 
-def wire(runs: Runs, run: gr.State, why: Why, shown: list[gr.HTML], after: list[Any]) -> None:
+def wire(
+    runs: Runs, line: Line, run: gr.State, why: Why, shown: list[gr.HTML], after: list[Any]
+) -> None:
     """shown: what `cards` fills; after: events after which the run, target or map is another."""
 
-    def fill(key: str, asked: str) -> Iterator[tuple[str, str]]:
-        yield from report(runs, key, asked)
+    def fill(key: str, asked: str, request: gr.Request) -> Iterator[tuple[str, str]]:
+        yield from report(runs, line, key, asked, asker(request))
 
     options: dict[str, Any] = {
-        "concurrency_id": "modalities",
-        "concurrency_limit": 2,
+        "concurrency_limit": None,
         "show_progress": "hidden",
         "api_visibility": "private",
     }

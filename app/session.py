@@ -1,13 +1,11 @@
-"""Runs kept on the server, by id, bounded in bytes; the page holds the id alone."""
+"""A run: one analysed clip, what is shown of it, and what was asked of it since."""
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import shlex
-import shutil
-import tempfile
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,8 +14,9 @@ from typing import Any
 from core_models.checkpoint import weight_hashes
 from core_models.clip import MODALITIES, Clip, Modality
 from core_models.interface import Decoding
+from core_models.media import LIMITS
 from core_models.registry import find
-from explain.analysis import Analysis, analyse, toggle
+from explain.analysis import Analysis, analyse, on, toggle
 from explain.attribution import Attribution
 from explain.cli.asking import trusts
 from explain.export.bundle import Footage, bundle, files, report, watchable
@@ -53,6 +52,7 @@ class Run:
     """One analysed clip. full: with all that the clip has; now: with what is switched on.
 
     view: the value of the viewer but for the explanations; reasons: these, the newest first.
+    owner: the session that made it, to which alone it is shown.
     told: what each modality did, for the target asked last. tried: what became of changes, with
     what was on, the newest first.
     """
@@ -67,6 +67,7 @@ class Run:
     reasons: tuple[Reason, ...] = ()
     told: ModalityReport | None = None
     tried: tuple[tuple[tuple[Modality, ...], Effect], ...] = ()
+    owner: str = ""
 
     @property
     def fitting(self) -> tuple[Reason, ...]:
@@ -96,60 +97,8 @@ class Run:
         arrays += [x for r in self.reasons for x in r.found.scores.values()]
         clip = self.full.clip
         held = sum(t.nbytes for t in tensors) + sum(a.nbytes for a in arrays)
+        held += sum(len(r.drawn.content) for r in self.reasons)
         return held + clip.frames.nbytes + clip.waveform.nbytes
-
-
-class Runs:
-    """The runs of all sessions; the oldest go first when the memory allowed is full."""
-
-    def __init__(self, limit: int = 2 * 2**30) -> None:
-        self._runs: OrderedDict[str, Run] = OrderedDict()
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._root = tempfile.TemporaryDirectory(prefix="fusionscope-")  # gone with the process
-
-    def folder(self) -> Path:
-        """A new folder for the files of one run."""
-        return Path(tempfile.mkdtemp(dir=self._root.name))
-
-    def close(self) -> None:
-        """Remove the files of all runs."""
-        self._root.cleanup()
-
-    def put(self, run: Run) -> None:
-        with self._lock:
-            self._runs[run.id] = run
-            self._runs.move_to_end(run.id)
-            while len(self._runs) > 1 and sum(r.size for r in self._runs.values()) > self._limit:
-                _, old = self._runs.popitem(last=False)
-                if all(r.folder != old.folder for r in self._runs.values()):
-                    shutil.rmtree(old.folder, ignore_errors=True)
-
-    def keep(self, key: str) -> str:
-        """Keep a run as it is now, under a key of its own that is returned; "" where it is gone."""
-        run = self.get(key)
-        if run is None:
-            return ""
-        kept = f"{run.id}:{''.join(m[0] for m in run.now.present)}"
-        self.put(replace(run, id=kept))
-        self.put(run)  # the one on the page goes last
-        return kept
-
-    def kept(self, key: str) -> Run | None:
-        """A run that was kept, with the explanations that were asked of it since."""
-        run, later = self.get(key), self.get(key.partition(":")[0])
-        return run if run is None or later is None else replace(run, reasons=later.reasons)
-
-    def change(self, key: str, how: Callable[[Run], Run]) -> Run | None:
-        """The run changed, where it is still kept."""
-        with self._lock:
-            if key in self._runs:
-                self._runs[key] = how(self._runs[key])
-            return self._runs.get(key)
-
-    def get(self, key: str | None) -> Run | None:
-        with self._lock:
-            return self._runs.get(key or "")
 
 
 def begin(
@@ -160,19 +109,24 @@ def begin(
     present: Collection[Modality],
     arguments: Mapping[str, Any],
     decoding: Decoding = Decoding(),
+    owner: str = "",
+    tick: Callable[[], None] = on,
 ) -> Run:
-    """Analyse a clip with all that it has, then with what is switched on."""
-    full = analyse(model, clip, decoding=decoding)
-    footage = watchable(path, clip, folder)
-    run = Run(secrets.token_urlsafe(12), full, full, footage, folder, arguments)
-    return switched(run, present)
+    """Analyse a clip with all that it has, then with what is switched on.
+
+    owner: the session that asks. tick: called between the steps; it may raise.
+    """
+    full = analyse(model, clip, decoding=decoding, tick=tick)
+    footage = watchable(path, clip, folder, replace(LIMITS, tick=tick))
+    run = Run(secrets.token_urlsafe(16), full, full, footage, folder, arguments, owner=owner)
+    return switched(run, present, tick)
 
 
-def switched(run: Run, present: Collection[Modality]) -> Run:
+def switched(run: Run, present: Collection[Modality], tick: Callable[[], None] = on) -> Run:
     """The same run with other modalities switched on."""
     there = [m for m in run.full.present if m in present]
     if there != list(run.now.present):
-        now = run.full if there == list(run.full.present) else toggle(run.full, there)
+        now = run.full if there == list(run.full.present) else toggle(run.full, there, tick)
         run = replace(run, now=replace(now, seconds=run.full.seconds), told=None)
     elif run.view:
         return run
@@ -188,8 +142,18 @@ def reasoned(run: Run, of: Analysis, found: Attribution, key: str) -> Run:
 def drawn(run: Run, of: Analysis, found: Attribution, key: str, title: str = "") -> Reason:
     """An explanation, its scores written into the folder of the run."""
     shown, path = scored(found, of, key, title), run.folder / f"{key}.bin"
-    path.write_bytes(shown.content)
+    _write(path, shown.content)
     return Reason(key, of, found, shown, path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    part = path.with_name(secrets.token_hex(4))
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def judged(run: Run, key: str, trust: Trust) -> Run:
@@ -238,32 +202,44 @@ def _view(run: Run) -> dict[str, Any]:
         value[name] = None
         if content is not None:
             target = run.folder / f"{stamp}.{name}.{kind}"
-            target.write_bytes(content)
+            _write(target, content)
             value[name] = str(target)
     return value
 
 
-def exported(run: Run, kind: str) -> Path:
+def exported(run: Run, kind: str, tick: Callable[[], None] = on) -> Path:
     """One file to download: ``zip`` (everything) or ``report`` (HTML).
 
     Both hold the explanations of what is switched on now, those that were stopped left out; the
-    tests of a map that are not there yet are made.
+    tests of a map that are not there yet are made. The name holds no more of the clip's than
+    letters, digits, points and dashes.
     """
-    stem = Path(run.full.clip.name).stem[:60] or "clip"
-    off = [m for m in MODALITIES if m not in run.now.present]
-    arguments = {**run.arguments, "without": off}
+    stem = re.sub(r"[^\w.-]+", "-", Path(run.full.clip.name).stem)[:60].strip(".-") or "clip"
     target = run.folder / f"fusionscope-{stem}.{'zip' if kind == 'zip' else 'html'}"
     kept = [r for r in reversed(run.fitting) if r.found.done == 1]
+    part = target.with_name(secrets.token_hex(4))
+    try:
+        if kind == "report":
+            told = report(run.now, run.footage, [r.found for r in kept])
+            part.write_text(told, encoding="utf-8")
+        else:
+            bundle(_files(run, kept, tick), part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _files(run: Run, kept: list[Reason], tick: Callable[[], None]) -> dict[str, bytes]:
     found = [r.found for r in kept]
-    if kind == "report":
-        target.write_text(report(run.now, run.footage, found), encoding="utf-8")
-        return target
     known = [r.trust for r in kept if r.trust is not None and r.trust.done == 1]
-    tested = trusts(run.now, found, known=known)
-    whole = run.told or modalities(Question(run.now, aimed("auto", run.now)))
-    arguments["target"] = whole.target.asked
-    hashes = weight_hashes(find(arguments["model"]))
-    return bundle(files(run.now, arguments, hashes, run.footage, found, tested, whole), target)
+    tested = trusts(run.now, found, tell=lambda doing, done: tick(), known=known)
+    question = Question(run.now, aimed("auto", run.now), tick)
+    whole = run.told or modalities(question)
+    off = [m for m in MODALITIES if m not in run.now.present]
+    arguments = {**run.arguments, "without": off, "target": whole.target.asked}
+    hashes, limits = weight_hashes(find(arguments["model"])), replace(LIMITS, tick=tick)
+    return files(run.now, arguments, hashes, run.footage, found, tested, whole, limits=limits)
 
 
 def command(run: Run) -> str:

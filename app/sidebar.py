@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -14,10 +15,20 @@ import numpy as np
 from PIL import Image
 
 from app.example import example
+from app.jobs import Job, Line, aside, asker
 from app.problems import problem
 from core_models.describer import UNCLEAR, describe
 from core_models.interface import Decoding
-from core_models.media import EXTENSIONS, LIMITS, LONG, ClipInfo, load_clip, probe, thumbnails
+from core_models.media import (
+    EXTENSIONS,
+    LIMITS,
+    LONG,
+    ClipInfo,
+    Limits,
+    load_clip,
+    probe,
+    thumbnails,
+)
 from core_models.registry import MODELS
 
 OWN = "your own checkpoint"
@@ -65,10 +76,10 @@ class Sidebar:
         return [*clip, self.filled, *self.decoding, *self.streams]
 
 
-def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
+def sidebar(names: list[str], abouts: dict[str, str], device: str, line: Line) -> Sidebar:
     """Lay it out; what concerns the choice of a clip or model is wired here."""
     gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
-    clip, start, length, example_button = _clip()
+    clip, start, length, example_button = _clip(line)
     text = gr.Textbox(
         **TEXT[names[0] in WRITERS],
         lines=2,
@@ -108,11 +119,18 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
         api_visibility="private",
     )
     filled = gr.State("")
+
+    def listening(
+        path: str | None, model: str, said: str, filled: str, request: gr.Request
+    ) -> Iterator[tuple[Any, Any]]:
+        yield from listen(line, asker(request), path, model, said, filled)
+
     for changed in (clip, model):
         changed.change(
-            listen,
+            listening,
             [clip, model, text, filled],
             [text, filled],
+            concurrency_limit=None,
             show_progress="hidden",
             api_visibility="private",
         )
@@ -133,18 +151,36 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str) -> Sidebar:
     )
 
 
-def listen(path: str | None, model: str, said: str, filled: str) -> tuple[Any, str]:
+def listen(
+    line: Line, visitor: str, path: str | None, model: str, said: str, filled: str
+) -> Iterator[tuple[Any, Any]]:
     """Fill the text with what is heard, for a model that reads it; words of people stay."""
     if said.strip() and said != filled:
-        return gr.skip(), filled
+        yield gr.skip(), filled
+        return
     if model not in WRITERS or not path:
-        return ("" if said else gr.skip()), ""
+        yield ("" if said else gr.skip()), ""
+        return
+    job: Job[str] | None = None
     try:
-        found = describe(load_clip(path, frames=1))
+        job = line.enter(visitor, "listen")
+        for _ in job.follow(heard(job, path)):
+            yield gr.skip(), gr.skip()
+        if job.latest is not None:
+            yield job.latest, job.latest
     except Exception:  # the analysis will say what is wrong with the clip
-        return gr.skip(), filled
-    heard = "" if found is None or found.text == UNCLEAR else found.text
-    return heard, heard
+        yield gr.skip(), gr.skip()
+    finally:
+        if job is not None:
+            job.halt()
+
+
+def heard(job: Job[str], path: str) -> Iterator[str]:
+    """The sound of a clip in words; "" where it is unclear."""
+    with job.aside():
+        clip = load_clip(path, frames=1, limits=replace(LIMITS, tick=job.check))
+    found = describe(clip)
+    yield "" if found is None or found.text == UNCLEAR else found.text
 
 
 def _search() -> tuple[gr.Slider, ...]:
@@ -161,7 +197,7 @@ def _search() -> tuple[gr.Slider, ...]:
     return beams, longest, again
 
 
-def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
+def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     """The clip, its picture and facts, and for a long one the window to read."""
     kinds = sorted(EXTENSIONS - SOUND_ONLY)
     clip = gr.File(label="Clip", file_types=kinds, height=118, elem_id="clip")
@@ -172,24 +208,33 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         start = gr.Slider(0, 1, 0, step=0.1, label="Start in s", elem_id="start")
         length = gr.Slider(0, 1, 0, step=0.1, label="Length in s, 0: all", elem_id="length")
 
-    def looked(path: str | None) -> dict[Any, Any]:
+    def looked(path: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
         closed = {poster: "", window: gr.Column(visible=False), length: 0, start: 0}
         if not path:
-            return closed
+            yield closed
+            return
+        job: Job[tuple[ClipInfo, str]] | None = None
         try:
-            info = probe(path)
-            few = info.duration <= LONG
-            count, height = (1, 180) if few else (5, 72)
-            seen = picture(thumbnails(path, count=count, height=height)[1])
+            job = line.enter(asker(request), "look")
+            limits = replace(LIMITS, tick=job.check)
+            for _ in job.follow(aside(job, lambda: seen(path, limits)), device=False):
+                yield {poster: gr.skip()}
+            if job.latest is not None:
+                yield {**closed, **filled(path, *job.latest)}
         except Exception as error:
-            return {**closed, poster: problem(error)}
-        if few:
-            return {**closed, poster: seen + facts(path, info)}
+            yield {**closed, poster: problem(error)}
+        finally:
+            if job is not None:
+                job.halt()
+
+    def filled(path: str, info: ClipInfo, drawn: str) -> dict[Any, Any]:
+        if info.duration <= LONG:
+            return {poster: drawn + facts(path, info)}
         longest = round(min(info.duration, LIMITS.max_seconds), 1)
         return {
             poster: facts(path, info),
             window: gr.Column(visible=True),
-            strip: f'<div data-seconds="{info.duration}">{seen}<i></i></div>',
+            strip: f'<div data-seconds="{info.duration}">{drawn}<i></i></div>',
             start: gr.Slider(maximum=round(info.duration, 1), value=0),
             length: gr.Slider(maximum=longest, value=0),
         }
@@ -197,8 +242,22 @@ def _clip() -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     for slider in (start, length):
         slider.change(None, [start, length], None, js=MARK)
     chosen = [poster, window, strip, start, length]
-    clip.change(looked, clip, chosen, show_progress="hidden", api_visibility="private")
+    clip.change(
+        looked,
+        clip,
+        chosen,
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     return clip, start, length, try_it
+
+
+def seen(path: str, limits: Limits) -> tuple[ClipInfo, str]:
+    """What a clip is, and one picture of it, or five of a long one."""
+    info = probe(path, limits)
+    count, height = (1, 180) if info.duration <= LONG else (5, 72)
+    return info, picture(thumbnails(path, count, height, limits)[1])
 
 
 def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

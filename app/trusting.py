@@ -8,15 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobs import Job
-from app.problems import problem
-from app.session import Reason, Run, Runs, judged
+from app.jobs import BusyError, Job, Line, asker
+from app.problems import problem, told
+from app.session import Reason, Run, judged
+from app.store import Runs
 from app.why import TEST, Why
 from explain.methods.registry import find
 from explain.metrics.registry import METRICS
 from explain.question import Question
 from explain.render.trust_cards import trust_card
-from explain.sonify import NothingToHearError, heard, wav
+from explain.sonify import heard, wav
 from explain.trust import Trust, trust
 
 
@@ -25,6 +26,7 @@ class Trusting:
     """The handlers below the facts. jobs: tests under way, by run."""
 
     runs: Runs
+    line: Line
     why: Why
     jobs: dict[str, Job[Any]] = field(default_factory=dict)
 
@@ -42,27 +44,31 @@ class Trusting:
             self.why.players: gr.Column(visible=False),
         }
 
-    def quick(self, key: str, name: str) -> Iterator[dict[Any, Any]]:
+    def quick(self, key: str, name: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The tests that ask the fusion alone, after every explanation."""
         run = self.runs.get(key)
         reason = None if run is None else run.reason(name)
         if run is None or reason is None or reason.found.done < 1 or reason.trust is not None:
             return
         yield self.show(key, name)
-        yield from self._follow(run, reason, slow=False)
+        yield from self._follow(run, reason, asker(request), slow=False)
 
-    def thorough(self, key: str, name: str) -> Iterator[dict[Any, Any]]:
+    def thorough(self, key: str, name: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """All tests; those that ask the method again take longer."""
         run = self.runs.get(key)
         reason = None if run is None else run.reason(name)
         if run is not None and reason is not None:
-            yield from self._follow(run, reason, slow=True)
+            yield from self._follow(run, reason, asker(request), slow=True)
 
-    def _follow(self, run: Run, reason: Reason, slow: bool) -> Iterator[dict[Any, Any]]:
+    def _follow(self, run: Run, reason: Reason, asker: str, slow: bool) -> Iterator[dict[Any, Any]]:
         """The card, as it fills."""
-        why, job = self.why, Job[Trust]()
         self.stop(run.id)
-        self.jobs[run.id] = job
+        try:
+            job: Job[Trust] = self.line.enter(asker, "trust, all" if slow else "trust")
+        except BusyError as error:
+            yield {self.why.trust: problem(error)}
+            return
+        why, self.jobs[run.id] = self.why, job
         question = Question(reason.of, reason.found.target, job.tick)
         alike = [r for r in run.fitting if r.found.target == reason.found.target]
         others = tuple(r.found for r in alike if r is not reason and r.found.done == 1)
@@ -106,13 +112,14 @@ class Trusting:
             return {self.why.players: gr.Column(visible=False)}
         try:
             sound = heard(reason.found, reason.of)
-        except NothingToHearError as error:
-            raise gr.Error(str(error), title="Listen") from None
-        paths = []
-        for part, samples in (("marked", sound.marked), ("rest", sound.rest)):
-            path = run.folder / f"{reason.id}-{part}.wav"
-            path.write_bytes(wav(samples, sound.rate))
-            paths.append(str(path))
+            paths = []
+            with self.runs.using(run):
+                for part, samples in (("marked", sound.marked), ("rest", sound.rest)):
+                    path = run.folder / f"{reason.id}-{part}.wav"
+                    path.write_bytes(wav(samples, sound.rate))
+                    paths.append(str(path))
+        except Exception as error:
+            raise told(error, "Listen") from None
         shown = dict(zip((self.why.marked, self.why.rest), paths, strict=True))
         return {self.why.players: gr.Column(visible=True), **shown}
 
@@ -121,13 +128,13 @@ class Trusting:
         why = self.why
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         quick = {**quiet, "queue": False}
-        asked, told = [run, why.shown], [why.trust, why.test, why.listen, why.players]
-        work = {**quiet, "concurrency_id": "trust", "concurrency_limit": 2}
-        explained.then(self.quick, asked, told, **work)
-        why.test.click(self.thorough, asked, told, **work)
+        asked, filled = [run, why.shown], [why.trust, why.test, why.listen, why.players]
+        work = {**quiet, "concurrency_limit": None}
+        explained.then(self.quick, asked, filled, **work)
+        why.test.click(self.thorough, asked, filled, **work)
         why.listen.click(self.listen, asked, [why.players, why.marked, why.rest], **quiet)
         for event in (picked, *changes):
-            event.then(self.stop, why.busy, None, **quick).then(self.show, asked, told, **quick)
+            event.then(self.stop, why.busy, None, **quick).then(self.show, asked, filled, **quick)
 
 
 def _thorough(known: Trust) -> bool:

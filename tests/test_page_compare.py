@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.session import Run, Runs
+from app.session import Run
+from app.store import Runs
 from core_models.registry import MODELS
 from explain.analysis import Analysis
 from explain.export.bundle import watchable

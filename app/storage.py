@@ -1,0 +1,145 @@
+"""The server's files: one folder of its own, gone with it, and swept while it runs."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+
+PREFIX, LOCK = "fusionscope-", "lock"
+STRAY = 600.0  # seconds after which a part of an upload belongs to nobody
+FRESH = 60.0  # seconds in which a file is not swept for want of room
+
+
+@cache
+def root() -> Path:
+    """The folder of this process, made anew; folders that killed servers left are removed."""
+    place = Path(tempfile.gettempdir())
+    for old in place.glob(f"{PREFIX}*"):
+        _remove_orphan(old)
+    made = Path(tempfile.mkdtemp(prefix=PREFIX))
+    for name in ("files", "runs"):
+        (made / name).mkdir()
+    _hold(made / LOCK)
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(made / "files")
+    return made
+
+
+def files() -> Path:
+    """Where uploads lie and what is served."""
+    return root() / "files"
+
+
+def _hold(path: Path) -> None:
+    """Lock a file until this process ends, however it ends."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        unready = path.with_suffix(".new")  # nobody else looks for this name
+        held = os.open(unready, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        unready.rename(path)
+
+
+def _remove_orphan(folder: Path) -> None:
+    """Remove a folder whose process is gone."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        held = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(held)
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files below a folder."""
+    total = 0
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(at, name)).st_size
+    return total
+
+
+class Leases:
+    """Paths that a job works with; they are not removed before it has ended."""
+
+    def __init__(self) -> None:
+        self._held: Counter[Path] = Counter()
+        self._doomed: set[Path] = set()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def hold(self, *paths: Path) -> Iterator[None]:
+        """Keep them until this ends."""
+        with self._lock:
+            self._held.update(paths)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.subtract(paths)
+                over = {path for path in paths if self._held[path] <= 0}
+                for path in over:
+                    del self._held[path]
+                gone = over & self._doomed
+                self._doomed -= gone
+            for path in gone:
+                remove(path)
+
+    def remove(self, path: Path) -> None:
+        """Now, or as soon as no job works with it."""
+        with self._lock:
+            if self._held[path] > 0:
+                self._doomed.add(path)
+                return
+        remove(path)
+
+    def held(self) -> set[Path]:
+        with self._lock:
+            return {path for path, many in self._held.items() if many > 0}
+
+
+def remove(path: Path) -> None:
+    """A file, or a folder with all in it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def sweep(folder: Path, keep: Collection[Path], age: float, limit: int) -> int:
+    """Remove parts of uploads that were broken off, files older than some seconds, and the oldest
+    beyond so many bytes; returns how many. keep: files that stay.
+    """
+    now, kept = time.time(), {path.resolve() for path in keep}
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            told = path.lstat()
+            if not path.is_dir() and path.resolve() not in kept:
+                found.append((now - told.st_mtime, told.st_size, path))
+    total, gone = size(folder), 0
+    for old, many, path in sorted(found, reverse=True):
+        stray = path.parent == folder and old > STRAY
+        if stray or old > age or (total > limit and old > FRESH):
+            remove(path)
+            total, gone = total - many, gone + 1
+    for empty in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if empty.is_dir() and now - empty.lstat().st_mtime > FRESH:
+                empty.rmdir()  # only where nothing is left in it
+    return gone

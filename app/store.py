@@ -1,0 +1,132 @@
+"""Runs kept on the server, by id, bounded in bytes and age; the page holds the id alone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app import storage
+from app.session import Run
+
+
+@dataclass(frozen=True)
+class Room:
+    """What runs may take up. memory, disk: bytes, of the files of runs and again of uploads; idle:
+    seconds that a run is kept after it was asked for last; left: after its visitor has gone.
+    """
+
+    memory: int = 2 * 2**30
+    disk: int = 8 * 2**30
+    idle: float = 6 * 3600.0
+    left: float = 600.0
+
+
+class Runs:
+    """The runs of all sessions; the oldest go first when the room allowed is full."""
+
+    def __init__(self, limit: int | None = None, room: Room = Room()) -> None:
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._seen: dict[str, float] = {}
+        self._gone: set[str] = set()  # sessions
+        self.room = room if limit is None else replace(room, memory=limit)
+        self._lock = threading.RLock()
+        self._root = Path(tempfile.mkdtemp(dir=storage.root() / "runs"))
+        self.leases = storage.Leases()
+
+    def folder(self) -> Path:
+        """A new folder for the files of one run."""
+        return Path(tempfile.mkdtemp(dir=self._root))
+
+    def close(self) -> None:
+        """Remove all runs and their files."""
+        with self._lock:
+            self._runs.clear()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def put(self, run: Run) -> None:
+        with self._lock:
+            self._runs[run.id] = run
+            self._runs.move_to_end(run.id)
+            self._seen[run.id] = time.monotonic()
+            while len(self._runs) > 1 and self._full():
+                self._drop(next(iter(self._runs)))
+
+    def _full(self) -> bool:
+        held = sum(run.size for run in self._runs.values())
+        written = sum(storage.size(f) for f in {run.folder for run in self._runs.values()})
+        return held > self.room.memory or written > self.room.disk
+
+    def _drop(self, key: str) -> None:
+        old = self._runs.pop(key)
+        self._seen.pop(key, None)
+        if all(run.folder != old.folder for run in self._runs.values()):
+            self.leases.remove(old.folder)
+
+    def expire(self) -> None:
+        """Drop the runs that nobody has asked for in a long time."""
+        now = time.monotonic()
+        with self._lock:
+            for key, run in list(self._runs.items()):
+                most = self.room.left if run.owner in self._gone else self.room.idle
+                if now - self._seen.get(key, now) > most:
+                    self._drop(key)
+            self._gone &= {run.owner for run in self._runs.values()}
+
+    def leave(self, session: str) -> None:
+        """A visitor has gone; should they come back soon, their runs are there still."""
+        with self._lock:
+            if session:
+                self._gone.add(session)
+
+    def files(self) -> set[Path]:
+        """The uploads that runs are shown from, and those that jobs read."""
+        with self._lock:
+            return {run.footage.path for run in self._runs.values()} | self.leases.held()
+
+    @contextmanager
+    def using(self, run: Run) -> Iterator[None]:
+        """Its files stay until this ends."""
+        with self.leases.hold(run.folder, run.footage.path):
+            yield
+
+    def keep(self, key: str) -> str:
+        """Keep a run as it is now, under a key of its own that is returned; "" where it is gone."""
+        run = self.get(key)
+        if run is None:
+            return ""
+        kept = f"{run.id}:{''.join(m[0] for m in run.now.present)}"
+        self.put(replace(run, id=kept))
+        self.put(run)  # the one on the page goes last
+        return kept
+
+    def kept(self, key: str) -> Run | None:
+        """A run that was kept, with the explanations that were asked of it since."""
+        run, later = self.get(key), self.get(key.partition(":")[0])
+        return run if run is None or later is None else replace(run, reasons=later.reasons)
+
+    def change(self, key: str, how: Callable[[Run], Run]) -> Run | None:
+        """The run changed, where it is still kept."""
+        with self._lock:
+            if key in self._runs:
+                self.put(how(self._runs[key]))
+            return self.get(key)
+
+    def get(self, key: str | None) -> Run | None:
+        with self._lock:
+            run = self._runs.get(key or "")
+            if run is not None:
+                self._seen[run.id] = time.monotonic()
+                self._gone.discard(run.owner)
+            return run
+
+    def own(self, key: str, session: str) -> Run | None:
+        """The run, for the session that made it alone."""
+        run = self.get(key)
+        return run if run is not None and session and run.owner == session else None
