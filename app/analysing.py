@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 
 from app.jobs import Job
-from app.session import Run, begin
+from app.session import Run, begin, renoted
+from app.spare import spared_on
 from app.store import Runs
 from core_models.clip import Modality
 from core_models.interface import Decoding
@@ -83,8 +84,14 @@ def _made(job: Job[Any], device: torch.device, asked: Asked, folder: Path) -> It
         yield Stage(0.3, f"{asked.captioned_by} writes a caption")
         clip = captioned(load(asked.captioned_by, device), clip, job.tick)
     yield Stage(0.4, f"Looking at {len(clip.frames)} frames")
-    kept = {**asked.arguments, "frames": model.frames, "device": device.type}
-    yield begin(
-        model, clip, Path(asked.path), folder, asked.streams, kept, asked.decoding,
-        job.session, job.tick,
-    )  # fmt: skip
+    kept = {**asked.arguments, "frames": model.frames}
+
+    def begun(place: torch.device) -> Run:
+        here = {**kept, "device": place.type}
+        return begin(
+            load(asked.model, place), clip, Path(asked.path), folder, asked.streams, here,
+            asked.decoding, job.session, job.tick,
+        )  # fmt: skip
+
+    run, notice = spared_on(device, begun)
+    yield renoted(run, notice)

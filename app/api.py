@@ -6,7 +6,7 @@ The types are read as the server starts, so they are not put off here.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from app.analysing import Asked, stages
 from app.answers import Analysed, Attributed, Compared, analysed, attributed, changed, lists
 from app.jobs import Job, Line, aside, asker
 from app.session import Run, exported, reasoned, switched
+from app.spare import spared
 from app.store import Runs
 from core_models.checkpoint import CheckpointError
 from core_models.clip import MODALITIES
 from core_models.interface import Decoding
 from core_models.media import MediaError
-from explain.analysis import Analysis, NothingToReadError
+from explain.analysis import NothingToReadError
 from explain.attribute import attribute
 from explain.attribution import Attribution
 from explain.cli.command import read
@@ -84,7 +85,7 @@ class Endpoints:
             found = await self._last(
                 request,
                 f"explain by {method}",
-                lambda job: explained(asked.now, method, target, given, job.tick),
+                lambda job: explained(asked, method, target, given, job.tick),
             )
             used = "-".join(f"{k}-{v}" for k, v in found.settings.items())
             key = "".join(
@@ -112,7 +113,7 @@ class Endpoints:
 
         def work(job: Job[Any]) -> Iterator[Any]:
             other = switched(one, on, job.tick) if two is None else two
-            yield compared(one.now, other.now, method, target, given, job.tick)
+            yield compared(one, other, method, target, given, job.tick)
 
         with self.runs.using(one):
             made: Compared = await self._last(request, "compare", work)
@@ -175,7 +176,7 @@ def kept_on(without: list[str] | None) -> tuple[Any, ...]:
 
 
 def explained(
-    analysis: Analysis,
+    run: Run,
     method: str,
     target: str,
     settings: Mapping[str, Any],
@@ -190,18 +191,22 @@ def explained(
         else value
         for name, value in settings.items()
     }
-    return attribute(chosen, Question(analysis, aimed(target, analysis), tick), **used)
+    question = Question(run.now, aimed(target, run.now), tick)
+    model = run.arguments.get("model", run.full.model.name)
+    for found, said in spared(question, model, lambda q: attribute(chosen, q, **used)):
+        yield replace(found, notices=(said,) if said else ())
 
 
 def compared(
-    before: Analysis,
-    after: Analysis,
+    one: Run,
+    two: Run,
     method: str,
     target: str,
     settings: Mapping[str, Any],
     tick: Callable[[], None],
 ) -> Compared:
     """The second less the first."""
+    before, after = one.now, two.now
     why, scores = "", {}
     same = before.model.name == after.model.name
     try:
@@ -210,7 +215,7 @@ def compared(
         deltas, why = [], str(error)
     if method:
         asked = aimed(target, before).asked if not why else target
-        both = [deque(explained(a, method, asked, settings, tick), 1)[0] for a in (before, after)]
+        both = [deque(explained(a, method, asked, settings, tick), 1)[0] for a in (one, two)]
         scores = lists(difference(both[0], both[1], alike=same), after.clip)[0]
     return {
         "before": before.answer, "after": after.answer, "changes": deltas, "scores": scores,

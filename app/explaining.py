@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -13,6 +13,7 @@ from app import controls
 from app.jobs import Job, Line, asker
 from app.problems import problem
 from app.session import Run, reasoned, shown
+from app.spare import spared
 from app.store import Runs
 from app.viewer import Viewer
 from app.why import Why, named, suited, targets, told
@@ -71,7 +72,9 @@ class Explaining:
     ) -> Iterator[dict[Any, Any]]:
         """Until the work is done or halted; what it found is kept."""
         why, name = self.why, secrets.token_hex(4)
-        for found in job.follow(attribute(method, question, **settings)):
+        model = run.arguments.get("model", run.full.model.name)
+        asked = spared(question, model, lambda q: attribute(method, q, **settings))
+        for found in job.follow(replace(a, notices=(said,) if said else ()) for a, said in asked):
             screen: dict[Any, Any] = {}
             if found is not None:
                 kept = self._keep(run.id, question, found, name)

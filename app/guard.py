@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from time import monotonic as now
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,11 +62,15 @@ class TooLargeError(Exception):
 
 class Guard:
     """Middleware. ready: whether the models are loaded; gone: told the session of a stream of
-    answers that its reader left before the end.
+    answers that its reader left before the end, and when, by the monotonic clock.
     """
 
     def __init__(
-        self, app: ASGIApp, rules: Rules, ready: Callable[[], bool], gone: Callable[[str], None]
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        ready: Callable[[], bool],
+        gone: Callable[[str, float], None],
     ) -> None:
         self.app, self.rules, self.ready, self.gone = app, rules, ready, gone
         self.streams: Counter[str] = Counter()  # open, by session
@@ -131,13 +136,13 @@ class Guard:
             if session:
                 self.streams -= Counter([session])
                 if begun and not ended:
-                    asyncio.get_running_loop().call_later(WAIT, self._left, session)
+                    asyncio.get_running_loop().call_later(WAIT, self._left, session, now())
         if answer is not None and not begun:
             await answer(scope, receive, send)
 
-    def _left(self, session: str) -> None:
+    def _left(self, session: str, at: float) -> None:
         if not self.streams[session]:
-            self.gone(session)
+            self.gone(session, at)
 
 
 def refusal(scope: Scope, rules: Rules) -> Response | None:

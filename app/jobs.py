@@ -91,10 +91,14 @@ class Line:
                 self._typical[job.name] = 0.7 * known + 0.3 * job.used
             self.changed.notify_all()
 
-    def end(self, session: str) -> None:
-        """Halt all jobs of a session that has gone."""
+    def end(self, session: str, before: float | None = None) -> None:
+        """Halt the jobs of a session that has gone. before: those alone that began earlier, by the
+        monotonic clock.
+        """
         with self.changed:
             ending = [job for job in self.jobs if job.session == session]
+            if before is not None:
+                ending = [job for job in ending if job.begun < before]
         for job in ending:
             job.halt()
 
@@ -127,7 +131,7 @@ class Job(Generic[T]):
         self.over = threading.Event()
         self._halt = threading.Event()
         self._error: Exception | None = None
-        self._begun = self._since = time.monotonic()
+        self.begun = self._since = time.monotonic()
         self._turn: float | None = None  # since when it works, and is not yet counted
         self._got = 0.0  # when it got the device
         self._halted_at = 0.0
@@ -305,7 +309,7 @@ class Job(Generic[T]):
 
     def said(self, done: float, timed: bool = True) -> str:
         """How far it is, as HTML: a bar, the share that is done, and the time that is left."""
-        passed = time.monotonic() - self._begun
+        passed = time.monotonic() - self.begun
         left = f"about {max(1, round(passed / done - passed))} s left" if done else "starting"
         notes = [f"{100 * done:.0f} %", *([left] if timed else []), self.queued]
         return (

@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobs import Line, asker
+from app.jobs import Line, asker, once
 from app.problems import problem
 from app.session import Run, told
+from app.spare import spared
 from app.store import Runs
 from app.why import Why
 from core_models.clip import Modality
@@ -54,11 +55,15 @@ def report(
             return
         job = line.enter(asker, "modalities")
         question = Question(of, chosen, job.tick)
-        for found in job.follow(modalities(question) for _ in range(1)):
-            if found is not None:
+        model = run.arguments.get("model", run.full.model.name)
+        for result in job.follow(spared(question, model, lambda q: once(lambda: modalities(q)))):
+            if result is not None:
+                found, said = result
                 kept = runs.change(key, partial(told, of=of, found=found))
                 if kept is not None and kept.told is found:
-                    yield cards(kept)
+                    note = f"<p>{said}</p>" if said else ""
+                    shown, changes = cards(kept)
+                    yield note + shown, changes
     except Exception as error:
         yield problem(error), ""
     finally:

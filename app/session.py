@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from app.spare import noted
 from core_models.checkpoint import weight_hashes
 from core_models.clip import MODALITIES, Clip, Modality
 from core_models.interface import Decoding
@@ -131,6 +132,15 @@ def switched(run: Run, present: Collection[Modality], tick: Callable[[], None] =
     elif run.view:
         return run
     return replace(run, view=_view(run))
+
+
+def renoted(run: Run, notice: str) -> Run:
+    """The run with a notice more, on the page and in every export; "": as it is."""
+    if not notice:
+        return run
+    full, now = noted(run.full, notice), noted(run.now, notice)
+    made = replace(run, full=full, now=full if run.now is run.full else now)
+    return replace(made, view=_view(made))
 
 
 def reasoned(run: Run, of: Analysis, found: Attribution, key: str) -> Run:

@@ -11,6 +11,7 @@ import gradio as gr
 from app.jobs import BusyError, Job, Line, asker
 from app.problems import problem, told
 from app.session import Reason, Run, judged
+from app.spare import spared
 from app.store import Runs
 from app.why import TEST, Why
 from explain.methods.registry import find
@@ -64,7 +65,7 @@ class Trusting:
         """The card, as it fills."""
         self.stop(run.id)
         try:
-            job: Job[Trust] = self.line.enter(asker, "trust, all" if slow else "trust")
+            job: Job[tuple[Trust, str]] = self.line.enter(asker, "trust, all" if slow else "trust")
         except BusyError as error:
             yield {self.why.trust: problem(error)}
             return
@@ -74,19 +75,24 @@ class Trusting:
         others = tuple(r.found for r in alike if r is not reason and r.found.done == 1)
         orders = [r.trust.faithfulness for r in alike if r.trust and r.trust.faithfulness]
         against = orders[0].against if orders else None
-        tests = trust(
-            question, reason.found, find(reason.found.method), others, slow=slow, against=against
+        method, found = find(reason.found.method), reason.found
+        tests = spared(
+            question,
+            run.arguments.get("model", run.full.model.name),
+            lambda q: trust(q, found, method, others, slow=slow, against=against),
         )
         try:
             busy = {why.test: gr.Button("Testing…", interactive=False, visible=True)}
             yield busy
-            for known in job.follow(tests):
-                if known is None:
+            for result in job.follow(tests):
+                if result is None:
                     yield busy
                     continue
+                known, said = result
                 self._keep(run.id, reason.id, known)
                 bar = "" if known.done == 1 else job.said(known.done, timed=False)
-                yield {why.trust: bar + trust_card(known)}
+                note = f"<p>{said}</p>" if said else ""
+                yield {why.trust: bar + note + trust_card(known)}
             if job.halted:
                 return
             yield {why.test: gr.Button(TEST, interactive=True, visible=not slow)}

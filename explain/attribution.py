@@ -27,7 +27,8 @@ class Attribution:
     loose: what fell to streams without a place in the clip, such as class tokens.
     change: the target's score less what it is of nothing, where the method promises to share out
     just that; None where it promises nothing.
-    done: 1 when the method has ended, less for what it found so far.
+    done: 1 when the method has ended, less for what it found so far. notices: what was assumed or
+    done otherwise, in plain sentences.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Attribution:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     seconds: float = 0.0
     done: float = 1.0
+    notices: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:

@@ -20,6 +20,7 @@ from explain.ticking import Ticking
 
 ROWS = 8_000  # tokens that the fusion reads at once
 BATCH = 8  # clips that the towers read at once, but for a CPU
+LEAN = 8  # times fewer tokens at once, where memory is short
 
 
 class Stopped(Exception):
@@ -31,11 +32,13 @@ class Question:
     """Why does the model give this target its score?
 
     tick: called before every pass of the model and often within; it may raise `Stopped`.
+    lean: compute less at once, where memory is short.
     """
 
     analysis: Analysis
     target: Target
     tick: Callable[[], None] = on
+    lean: bool = False
 
     @cached_property
     def here(self) -> Tensor:
@@ -65,7 +68,7 @@ class Question:
         """How many clips the towers should read in one pass; more than one gains nothing on a CPU,
         and a stop would wait for it.
         """
-        return 1 if self.here.device.type == "cpu" else BATCH
+        return 1 if self.lean or self.here.device.type == "cpu" else BATCH
 
     @cached_property
     def value(self) -> float:
@@ -90,7 +93,8 @@ class Question:
         """
         tokens, model = self.analysis.tokens, self.analysis.model
         read = self.target.chance if chance else self.target.score
-        many = max(1, ROWS // max(1, rows.shape[1]))
+        most = ROWS // LEAN if self.lean else ROWS
+        many = max(1, most // max(1, rows.shape[1]))
         rows = rows & self.here
         order = rows.sum(dim=1).argsort()  # those of one size together, to be packed well
         parts = []

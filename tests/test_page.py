@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app import actions
+from app import analysing
 from core_models.clip import Clip
 from core_models.media import load_clip
 from tests.media_files import even, make_clip, tone
@@ -148,7 +148,7 @@ def test_a_job_can_be_stopped_and_the_next_one_works(
         return load_clip(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(actions, "load_clip", slow)
+        patch.setattr(analysing, "load_clip", slow)
         upload(tab, file)
         tab.locator("#analyse").click()
         assert entered.wait(30)

@@ -124,7 +124,10 @@ def measured(found: Attribution, analysis: Analysis) -> dict[str, Any]:
         "shares": found.shares,
         "nets": found.nets,
         "loose": dict(found.loose),
-        "notices": [f"{found.method} found nothing: every score is 0."] if found.blank else [],
+        "notices": [
+            *found.notices,
+            *([f"{found.method} found nothing: every score is 0."] if found.blank else []),
+        ],
     }
 
 

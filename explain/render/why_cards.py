@@ -34,6 +34,7 @@ def _figures(found: Attribution) -> list[tuple[str, str]]:
     return [
         ("So far", so_far),
         ("Blank", nothing),
+        ("Notice", " ".join(found.notices)),
         ("Adds up", completeness(found)),
         ("No place", loose(found)),
     ]

@@ -1,0 +1,181 @@
+"""The server's files and runs: bounded, swept, gone with it, and never from under a job."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import session as sessions
+from app.problems import DISK, sentence
+from app.session import Run, begin, exported, reasoned
+from app.storage import FRESH, STRAY, Leases, size, sweep
+from app.store import Room, Runs
+from core_models.caam import CAAM
+from core_models.clip import Clip
+from explain.analysis import Analysis
+from explain.attribute import attributed
+from explain.export.bundle import Footage
+from explain.methods.registry import find
+from explain.question import Question
+from explain.targets import target
+
+HOUR = 3600.0
+
+
+def aged(path: Path, seconds: float, content: bytes = b"x" * 100) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+def made(runs: Runs, analysis: Analysis, name: str, owner: str = "me", many: int = 10) -> Run:
+    folder = runs.folder()
+    (folder / "maps.bin").write_bytes(b"x" * many)
+    return Run(name, analysis, analysis, Footage(folder / "clip.mp4"), folder, owner=owner)
+
+
+def test_sweep_removes_what_is_old_and_broken_off(tmp_path: Path) -> None:
+    old = aged(tmp_path / "a" / "clip.mp4", 2 * HOUR)
+    shown = aged(tmp_path / "b" / "clip.mp4", 2 * HOUR)
+    new = aged(tmp_path / "c" / "clip.mp4", 60)
+    broken = aged(tmp_path / "tmpabc", STRAY + 1)
+    arriving = aged(tmp_path / "tmpdef", 1)
+    assert sweep(tmp_path, {shown}, HOUR, 10**9) == 2
+    assert not old.exists() and not broken.exists()
+    assert shown.exists() and new.exists() and arriving.exists()
+
+
+def test_sweep_makes_room_oldest_first(tmp_path: Path) -> None:
+    files = [aged(tmp_path / str(i) / "clip.mp4", FRESH + 10 * i) for i in range(1, 5)]
+    sweep(tmp_path, {files[3]}, HOUR, 250)
+    assert [path.exists() for path in files] == [True, False, False, True]
+    assert size(tmp_path) == 200
+
+
+def test_what_a_job_works_with_is_removed_when_it_ends(tmp_path: Path) -> None:
+    leases, path = Leases(), aged(tmp_path / "run" / "maps.bin", 0)
+    with leases.hold(path.parent):
+        with leases.hold(path.parent):
+            leases.remove(path.parent)
+            assert path.exists() and leases.held() == {path.parent}
+        assert path.exists()
+    assert not path.parent.exists() and leases.held() == set()
+
+
+def test_runs_are_bounded_in_bytes_on_disk(analysis: Analysis) -> None:
+    runs = Runs(room=Room(disk=250))
+    for i in range(4):
+        runs.put(made(runs, analysis, f"r{i}", many=100))
+    assert [runs.get(f"r{i}") is not None for i in range(4)] == [False, False, True, True]
+    runs.close()
+
+
+def test_runs_are_bounded_in_age_and_go_soon_after_their_visitor(analysis: Analysis) -> None:
+    runs = Runs(room=Room(idle=HOUR, left=0.0))
+    runs.put(made(runs, analysis, "mine", "me"))
+    runs.put(made(runs, analysis, "yours", "you"))
+    runs.leave("me")
+    time.sleep(0.01)
+    runs.expire()
+    assert runs.get("mine") is None and runs.get("yours") is not None
+    runs.room = replace(runs.room, idle=0.0)
+    time.sleep(0.01)
+    runs.expire()
+    assert runs.get("yours") is None
+    runs.close()
+
+
+def test_a_run_is_shown_to_its_session_alone(analysis: Analysis) -> None:
+    runs = Runs()
+    runs.put(made(runs, analysis, "mine", "me"))
+    runs.put(made(runs, analysis, "nobody's", ""))
+    assert runs.own("mine", "me") is not None
+    assert runs.own("mine", "you") is None and runs.own("mine", "") is None
+    assert runs.own("nobody's", "") is None
+    runs.close()
+
+
+def test_explanations_count(analysis: Analysis) -> None:
+    runs = Runs()
+    run = made(runs, analysis, "mine")
+    question = Question(analysis, target("auto", analysis))
+    more = reasoned(run, analysis, attributed(find("gradient-attention"), question), "why")
+    held = sum(x.nbytes for x in more.reasons[0].found.scores.values())
+    assert more.size >= run.size + held + len(more.reasons[0].drawn.content)
+    runs.close()
+
+
+def test_ids_cannot_be_guessed(caam: CAAM, clip: Clip, file: Path, tmp_path: Path) -> None:
+    ids = {begin(caam, clip, file, tmp_path, ("video",), {}).id for _ in range(2)}
+    assert len(ids) == 2 and all(len(name) >= 22 for name in ids)  # 128 bits
+
+
+def test_the_name_of_a_download_is_harmless(caam: CAAM, clip: Clip, file: Path) -> None:
+    runs = Runs()
+    evil = replace(clip, name='=cmd|" ..<img src=x>\u202e\n.mp4')
+    arguments = {"model": "caam-msrvtt"}
+    run = begin(caam, evil, file, runs.folder(), ("video", "audio", "text"), arguments)
+    path = exported(run, "report")
+    assert path.parent == run.folder and path.name == "fusionscope-cmd-..-img-src-x.html"
+    runs.close()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(
+    caam: CAAM, clip: Clip, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert sentence(full) == DISK
+
+    def refuse(self: Path, content: bytes) -> int:
+        with open(self, "wb") as file:
+            file.write(content[:3])
+        raise full
+
+    monkeypatch.setattr(sessions.Path, "write_bytes", refuse)
+    with pytest.raises(OSError, match="No space"):
+        begin(caam, clip, file, tmp_path, ("video",), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+SERVE = """
+import sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from app import storage
+print(storage.root(), flush=True)
+(storage.files() / "half").write_bytes(b"half-written")
+sys.stdin.read()
+"""
+
+
+def test_a_killed_server_leaves_nothing_behind_after_the_next_start(tmp_path: Path) -> None:
+    def start() -> tuple[subprocess.Popen[str], Path]:
+        server = subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        assert server.stdout is not None
+        return server, Path(server.stdout.readline().strip())
+
+    killed, orphan = start()
+    living, kept = start()
+    assert orphan.is_dir() and kept.is_dir()
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert orphan.is_dir()
+    third, own = start()
+    assert not orphan.exists() and kept.is_dir() and own.is_dir()
+    for server in (living, third):
+        server.communicate("")
+    assert not list(tmp_path.glob("fusionscope-*"))
