@@ -179,3 +179,45 @@ def test_a_killed_server_leaves_nothing_behind_after_the_next_start(tmp_path: Pa
     for server in (living, third):
         server.communicate("")
     assert not list(tmp_path.glob("fusionscope-*"))
+
+
+ASK = """
+import json, sys
+from core_models import conversation
+decoder = conversation._start()
+asked = {"task": "probe", "path": sys.argv[1], "memory": 2**31, "cpu_seconds": 60}
+asked |= {"file_size": 0, "max_pixels": 10**6, "max_seconds": 60}
+decoder.stdin.write(json.dumps(asked).encode())
+decoder.stdin.close()
+print(decoder.pid, flush=True)
+decoder.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_decoder_ends_with_the_server_that_was_killed(tmp_path: Path) -> None:
+    stuck = tmp_path / "clip.mp4"
+    os.mkfifo(stuck)  # it waits for a first byte
+    server = subprocess.Popen(
+        [sys.executable, "-c", ASK, str(stuck)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert server.stdout is not None
+    decoder = int(server.stdout.readline())
+
+    def runs() -> bool:
+        told = Path(f"/proc/{decoder}/stat")
+        return told.exists() and told.read_text().rpartition(")")[2].split()[0] != "Z"
+
+    if not Path("/proc").exists():
+        pytest.skip("processes cannot be looked at here")
+    time.sleep(3)
+    assert runs()
+    server.kill()
+    server.communicate()
+    end = time.monotonic() + 10
+    while runs():
+        assert time.monotonic() < end
+        time.sleep(0.05)
