@@ -59,7 +59,7 @@ def test_every_export_says_so(
 
     monkeypatch.setattr(bundle, "drawn", noted)
     out = tmp_path / "out"
-    given = ["--method", "input_x_gradient", "--trust", "cheap", "--out", str(out)]
+    given = ["--method", "input-x-gradient", "--trust", "cheap", "--out", str(out)]
     assert main([str(broken), "--device", "cpu", *given]) == 0
     assert f"  note: {SAID}\n" in capsys.readouterr().out
     assert SAID in json.loads((out / "prediction.json").read_bytes())["notices"]

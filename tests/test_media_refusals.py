@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,63 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(share: float, tmp_path: Path
 def test_a_file_cut_before_its_index_is_refused(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mp4", even(2, 10))
     path.write_bytes(path.read_bytes()[:500])
-    assert refusal(path) == UNREADABLE
+    assert refusal(path).startswith("The index of this file is missing or cut off")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.7, 0.99])
+def test_a_file_cut_inside_its_index_is_refused(share: float, tmp_path: Path) -> None:
+    """What is left of an index may open, and would hide a track."""
+    path = make_clip(tmp_path / "a.mp4", even(2, 10), wave=tone(2, 44100))
+    data = path.read_bytes()
+    index = data.rindex(b"moov") - 4
+    path.write_bytes(data[: index + int(share * (len(data) - index))])
+    assert refusal(path).startswith("The index of this file is missing or cut off")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x89PNG\r\n", "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"),
+        (b"II*\0", "TIFF"),
+    ],
+)
+def test_a_still_picture_is_named(head: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(head + bytes(99))
+    said = f"This is a still picture ({kind}), not a video; choose a clip."
+    assert refusal(tmp_path / "a.mp4") == said
+
+
+def test_a_file_of_which_next_to_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mkv", even(30, 10), options={"g": "1"}, size=(320, 240))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 15])
+    assert "This file says that it lasts 30.0 s but holds only" in refusal(path)
+    assert "which is over the limit of 9 s, but" in refusal(path, limits=Limits(max_seconds=9))
+
+
+def test_a_length_that_is_not_true_is_not_believed(tmp_path: Path) -> None:
+    """A whole file whose header claims a day is read by the times of its frames."""
+    path = make_clip(tmp_path / "a.mkv", even(2, 10))
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3
+    path.write_bytes(data[:at] + struct.pack(">d", 86_400_000.0) + data[at + 8 :])
+    clip = load_clip(path)
+    assert clip.duration == pytest.approx(2) and len(clip.times) == 8
+    assert any("breaks off at 2.0 s of 86400.0 s" in notice for notice in clip.notices)
+
+
+def test_frames_that_are_missing_in_the_middle_are_counted(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.avi", even(2, 10), codec="mjpeg", pixels="yuvj420p")
+    assert not [n for n in load_clip(path).notices if "frames could be read" in n]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"strh") + 28  # scale, rate, start and length of the picture
+    assert struct.unpack("<4I", data[at : at + 16])[:2] == (1, 1000), "ticks, which are no frames"
+    data[at : at + 16] = struct.pack("<4I", 1, 10, 0, 25)
+    path.write_bytes(data)
+    said = "Only 20 of 25 frames could be read; the others are damaged, empty or missing."
+    assert said in load_clip(path).notices
 
 
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from core_models.decoder.streams import SEEKABLE, Source, family, packets
 
 MAX_CUES, MAX_LETTERS = 2000, 500
 LEAST = 0.1  # of the length of a file that is cut short
+SHORT_TICK = 0.004  # seconds
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,14 @@ def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = No
 
 
 def listed(source: Source) -> int:
-    """How many frames the file names: what its edit list leaves out is not among them."""
+    """How many frames the file names, 0 where it does not.
+
+    What an edit list leaves out is not among them; an AVI file in short ticks counts these instead.
+    """
     if family(source.container) == "mov":
         return len(source.video.index_entries)
-    return int(source.video.frames)
+    ticks = source.video.time_base and source.video.time_base < SHORT_TICK
+    return 0 if ticks and family(source.container) == "avi" else int(source.video.frames)
 
 
 def too_many(count: str, most: int) -> Refused:
