@@ -110,13 +110,14 @@ def thumbnails(
 
 
 def playable(path: FilePath, limits: Limits = LIMITS) -> bool:
-    """Whether every browser plays the file as it is."""
+    """Whether every browser plays the file as it is: they stop at the first damaged piece."""
     info = probe(path, limits)
     return (
         info.format.split(",")[0] == PLAYABLE.get(Path(path).suffix.lower())
         and info.video_codec in PLAYABLE_VIDEO
         and info.pixels in PLAYABLE_PIXELS
         and info.audio_codec in {None, *PLAYABLE_AUDIO}
+        and bool(ask("intact", check(path, limits), limits)[0]["intact"])
     )
 
 

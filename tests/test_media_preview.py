@@ -96,6 +96,19 @@ def test_playable(name: str, how: dict[str, Any], plays: bool, tmp_path: Path) -
     assert playable(make_clip(tmp_path / name, even(1, 10), **how)) is plays
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_file_with_a_damaged_piece_is_not_playable(name: str, tmp_path: Path) -> None:
+    path = make_clip(tmp_path / name, even(4, 25), size=(320, 240), options={"g": "5"})
+    assert playable(path)
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"mdat") + (data.rindex(b"moov") - data.index(b"mdat")) // 2
+    data[middle : middle + 400] = bytes(400)
+    path.write_bytes(data)
+    assert not playable(path)
+    preview(path, tmp_path / "out.mp4")
+    assert playable(tmp_path / "out.mp4")
+
+
 def test_the_key_is_the_hash_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"abc")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from typing import Any
 
+import av
 from numpy.typing import NDArray
 
 from core_models.decoder.painter import Painter
@@ -13,10 +15,11 @@ from core_models.decoder.preview import write_preview
 from core_models.decoder.refused import Request
 from core_models.decoder.scan import Index, scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import Source, codec_of, open_source, video_streams
+from core_models.decoder.streams import Source, codec_of, open_source, packets, video_streams
 from core_models.decoder.window import in_window, middles, window
 
 THUMBNAIL_WIDTH = 8
+INTACT_SECONDS = 3.0  # of computing
 Answer = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
@@ -62,6 +65,27 @@ def preview(request: Request) -> Answer:
     return {}, {}
 
 
+def intact(request: Request) -> Answer:
+    """Whether nothing in it is damaged, by as much of it as a few seconds of computing show."""
+    source = open_source(request)
+    read = [s for s in (source.video, source.audio) if s and s.codec_context]
+    for stream in read:
+        stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
+    end = time.process_time() + INTACT_SECONDS
+    for packet in packets(source.container, *read):
+        try:
+            packet.decode()
+        except av.error.EOFError:
+            continue
+        except (av.FFmpegError, ValueError):
+            return {"intact": False}, {}
+        if packet.is_corrupt:
+            return {"intact": False}, {}
+        if time.process_time() > end:
+            break
+    return {"intact": True}, {}
+
+
 def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
     """The facts of a file, for `ClipInfo`."""
     audio, context = source.audio, source.audio.codec_context if source.audio else None
@@ -85,4 +109,6 @@ def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
     }
 
 
-TASKS = {"load": load, "probe": probe, "thumbnails": thumbnails, "preview": preview}
+TASKS = {
+    "load": load, "probe": probe, "thumbnails": thumbnails, "intact": intact, "preview": preview,
+}  # fmt: skip
