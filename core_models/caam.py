@@ -64,6 +64,8 @@ class CAAMConfig:
             return f"has a width of {self.width}, which {self.heads} heads cannot share"
         if len(self.feature_widths) != len(MODALITIES):
             return f"needs {len(MODALITIES)} feature_widths ({', '.join(MODALITIES)})"
+        if self.max_audio_tokens < 1:
+            return "needs max_audio_tokens of 1 at least"
         return ""
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from core_models.caam import CAAM, CAAMConfig
 from core_models.clip import MODALITIES
+from core_models.config_file import excess, read_config
 from core_models.describer import DESCRIBER, TOWER
 from core_models.encoders import ENCODERS
 from core_models.mbt import MBT, MBTConfig
@@ -37,6 +38,8 @@ JSON_KINDS: Mapping[type, tuple[type, ...]] = {
     int: (int,),
     float: (int, float),
 }
+
+MOST_NUMBERS = 2**28  # in the weights of a model without its towers: 1 GB
 
 
 def save_model(model: Model, folder: Path) -> None:
@@ -62,8 +65,9 @@ def load_model(
     Raises CheckpointError, naming the file, the field or the parameter, when it does not fit.
     """
     name = name or folder.name
-    values = _json(folder, name)
-    if (kind := values.pop("architecture", None)) not in ARCHITECTURES:
+    values = read_config(folder, name)
+    kind = values.pop("architecture", None)
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         known = ", ".join(map(repr, ARCHITECTURES))
         raise CheckpointError(
             f"config.json of {name} names the architecture {kind!r}; known: {known}."
@@ -72,6 +76,11 @@ def load_model(
     if fault := _fault(values, form):
         raise CheckpointError(f"config.json of {name} {fault}.")
     try:
+        with torch.device("meta"):  # without memory, of which a config may ask for any amount
+            outline = architecture(_config(values, form), towers=False, name=name)
+        size = sum(x.numel() for x in outline.state_dict().values())
+        if size > MOST_NUMBERS:
+            raise ValueError(f"it asks for {size:,} parameters, more than {MOST_NUMBERS:,}")
         model = architecture(_config(values, form), towers=towers, name=name)
     except Exception as error:  # whatever a config of strangers can bring about
         said = (str(error) or type(error).__name__).splitlines()[0].removesuffix(".")
@@ -79,20 +88,8 @@ def load_model(
     if towers and (misfit := model.misfit()):
         raise CheckpointError(f"config.json of {name}: {misfit}.")
     fill(model, folder / "model.safetensors", name, without="towers.")
-    model.reference = load_reference(folder)
+    model.reference = load_reference(folder, name)
     return model.eval().to(device)
-
-
-def _json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except OSError:
-        raise CheckpointError(f"{name} has no config.json; name a checkpoint folder.") from None
-    except ValueError as error:
-        raise CheckpointError(f"config.json of {name} is not JSON: {error}.") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"config.json of {name} is not a JSON object.")
-    return config
 
 
 def _fault(values: Mapping[str, Any], form: type[Config]) -> str:
@@ -103,6 +100,8 @@ def _fault(values: Mapping[str, Any], form: type[Config]) -> str:
             return f"has an unknown field {key!r}; known: {', '.join(known)}"
         if type(value) not in known[key]:
             return f"has a {key} of the wrong kind: {value!r}"
+        if why := excess(key, value):
+            return why
     if "labels" in known and not values.get("labels"):
         return "has no labels"
     return _config(values, form).fault()
@@ -116,7 +115,7 @@ def _config(values: Mapping[str, Any], form: type[Config]) -> Config:
 def weight_hashes(folder: Path) -> dict[str, str]:
     """sha256 of the model's weights and of all that the repository ships for it."""
     files = {folder.name: folder / "model.safetensors"}
-    config = _json(folder, folder.name) if (folder / "config.json").is_file() else {}
+    config = read_config(folder, folder.name) if (folder / "config.json").is_file() else {}
     for source in (config.get(m) for m in MODALITIES):
         if isinstance(source, str) and (ENCODERS / source).is_dir():
             files[source] = ENCODERS / source / "model.safetensors"

@@ -15,6 +15,7 @@ from core_models.trace import Trace
 from core_models.vit import Tower
 
 FUSIONS = ("bottleneck", "latent", "late")
+MOST_CELLS = 2**26  # of the table of labels and their words
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class MBTConfig:
                 return f"needs two numbers above 0 as {name}"
         if self.audio_patch[0] > self.mel_bands or self.audio_patch[1] > self.mel_frames:
             return "has an audio_patch larger than the spectrogram"
+        if len(self.labels) * sum(len(x.split()) for x in self.labels) > MOST_CELLS:
+            return "has more labels than can be told apart by their words"
         for name in ("frames", "bottlenecks"):
             if getattr(self, name) < 1:
                 return f"needs {name} of 1 at least"

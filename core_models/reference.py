@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from core_models.clip import MODALITIES, Modality
 from core_models.interface import Model, Tokens
+from core_models.tensors import CheckpointError, read
 
 FILE = "reference.safetensors"
 COMPONENTS = 32
@@ -158,12 +159,14 @@ def save_reference(reference: Reference, folder: Path) -> None:
     save_file(state, folder / FILE)
 
 
-def load_reference(folder: Path) -> Reference | None:
-    """The reference of a checkpoint folder, if it has one."""
+def load_reference(folder: Path, owner: str = "") -> Reference | None:
+    """The reference of a checkpoint folder, if it has one; CheckpointError where it is damaged."""
     if not (folder / FILE).is_file():
         return None
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in Reference.__dataclass_fields__}
-    for key, value in load_file(folder / FILE).items():
-        name, which = key.split(".", 1)
-        parts[name][which] = value.float()
+    for key, value in read(folder / FILE, owner or folder.name).items():
+        name, _, which = key.partition(".")
+        if name not in parts or not set(which.split("-")) <= set(MODALITIES):
+            raise CheckpointError(f"{FILE} of {owner or folder.name} has an unknown part {key}.")
+        parts[name][which] = value
     return Reference(**parts)  # type: ignore[arg-type]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 # What other files begin with, and what to say of them.
@@ -16,24 +18,48 @@ OTHERS = {
 }
 
 
+MOST_LETTERS = 400  # of a message: what it quotes may be of any length
+
+
 class CheckpointError(ValueError):
     """A checkpoint folder that cannot be loaded; the message says which part and why."""
+
+    def __init__(self, said: str) -> None:
+        line = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+        super().__init__(line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 2]}….")
 
 
 def read(path: Path, owner: str) -> dict[str, Tensor]:
     """The tensors of a file in float32; the owner is what the folder is called in messages."""
+    with _opened(path, owner) as file:
+        found = {key: file.get_tensor(key) for key in file.keys()}
+    for key, value in found.items():
+        if value.is_complex():
+            raise CheckpointError(f"{path.name} of {owner} is damaged: {key} is complex.")
+    try:
+        return {key: value.float() for key, value in found.items()}
+    except NotImplementedError:
+        raise CheckpointError(f"{path.name} of {owner} has numbers of an unknown kind.") from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, owner: str) -> Iterator[Any]:
+    """A safetensors file; CheckpointError for any other, and for whatever is wrong in it."""
     if not path.is_file():
         raise CheckpointError(f"{owner} has no {path.name}; pickles are not read.")
-    with path.open("rb") as file:
-        start = file.read(32)
-    for begin, said in OTHERS.items():
-        # A safetensors file begins with the length of its header, and then the header's brace.
-        if start.startswith(begin) and start[8:9] != b"{":
-            raise CheckpointError(f"{path.name} of {owner} {said}.")
     try:
-        return {k: v.float() for k, v in load_file(path).items()}
-    except SafetensorError as error:
+        with path.open("rb") as file:
+            start = file.read(32)
+        for begin, said in OTHERS.items():
+            # A safetensors file begins with the length of its header, then the header's brace.
+            if start.startswith(begin) and start[8:9] != b"{":
+                raise CheckpointError(f"{path.name} of {owner} {said}.")
+        with safe_open(path, "pt") as content:
+            yield content
+    except (SafetensorError, UnicodeError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path.name} of {owner} is damaged: {error}.") from None
+    except OSError:
+        raise CheckpointError(f"{path.name} of {owner} cannot be opened.") from None
 
 
 def fill(module: nn.Module, path: Path, owner: str, without: str = "no prefix") -> None:
