@@ -9,9 +9,11 @@ import numpy as np
 
 from core_models.clip import MODALITIES, Modality, Stream
 from explain.attribution import Attribution, Setting
-from explain.methods.method import Method, Step
+from explain.methods.method import KINDS, Method, Step
 from explain.methods.registry import MethodError
 from explain.question import Question
+
+SEEDS = (0, 2**32 - 1)  # of a setting without limits
 
 
 def attribute(method: Method, question: Question, **settings: Setting) -> Iterator[Attribution]:
@@ -42,9 +44,14 @@ def checked(method: Method, settings: Mapping[str, Setting]) -> dict[str, Settin
             raise MethodError(f"{method.title} has no setting “{name}”; it has: {known}.")
     out: dict[str, Setting] = {}
     for name, control in controls.items():
-        value = control.kind(settings.get(name, control.default))
-        if control.limits and not control.limits.least <= value <= control.limits.most:
-            least, most = control.limits.least, control.limits.most
+        try:
+            value = control.kind(settings.get(name, control.default))
+        except (TypeError, ValueError, OverflowError):
+            raise MethodError(
+                f"“{name}” of {method.title} must be {KINDS[control.kind]}."
+            ) from None
+        least, most = (control.limits.least, control.limits.most) if control.limits else SEEDS
+        if not least <= value <= most:
             raise MethodError(
                 f"“{name}” of {method.title} must lie between {least:g} and {most:g}."
             )

@@ -11,11 +11,10 @@ from core_models.clip import MODALITIES
 from core_models.registry import MODELS
 from explain.analysis import Analysis
 from explain.attribution import Setting
-from explain.methods.method import Control, Method
+from explain.methods.method import KINDS, Control, Method
 from explain.methods.registry import METHODS, MethodError, find
 
 SAYS = {"true": True, "yes": True, "false": False, "no": False}
-KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 Asked = tuple[str, str, dict[str, Any]]  # method, target, settings
 
 

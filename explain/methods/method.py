@@ -35,6 +35,9 @@ class Between:
     step: float = 1
 
 
+KINDS: Mapping[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
 @dataclass(frozen=True)
 class Control:
     """A setting as an interface offers it."""
