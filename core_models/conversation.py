@@ -34,7 +34,7 @@ def distrust() -> Iterator[None]:
         yield
     except MediaError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, struct.error):
         raise MediaError(UNREADABLE) from None
 
 

@@ -118,6 +118,8 @@ def read_array(arrays: Arrays, name: str, kind: str, dims: int) -> NDArray[Any]:
     array = arrays[name]
     if array.dtype != np.dtype(kind) or array.ndim != dims:
         raise ValueError(f"{name} is not {kind} with {dims} dimensions")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} holds what is not a number")
     return np.ascontiguousarray(array)
 
 
