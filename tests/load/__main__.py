@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -55,13 +56,15 @@ def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str,
     during = _together(server, users, marks[options.clients :], tally, options)
     for user in users:
         user.leave()
-    at_once = server.sample()
+    found = {
+        "clients": options.clients, "pages": options.pages, "minutes": options.minutes,
+        "freed": freed, "jobs": tally.report(), "before": asdict(before),
+        "largest during": server.stages(during), "at the end": asdict(server.sample()),
+    }  # fmt: skip
+    print(json.dumps(found, indent=1), file=sys.stderr)  # the quiet behind it may last
     after = _settled(server, before, options.settle)
     return {
-        "clients": options.clients, "pages": options.pages, "minutes": options.minutes,
-        "alive": server.alive(), "freed after": freed, "jobs": tally.report(),
-        "before": asdict(before),
-        "largest during": server.stages(during), "at the end": asdict(at_once),
+        **found, "alive": server.alive(),
         f"after {options.settle} s at most": asdict(after),
         "off the baseline": {
             name: round(value - asdict(before)[name], 1) for name, value in asdict(after).items()
@@ -69,12 +72,16 @@ def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str,
     }  # fmt: skip
 
 
-def _freed(one: User, other: User, how: Literal["cancel", "hang up"]) -> float:
-    """Seconds that another waits for the device after a long job was left in its middle."""
+def _freed(one: User, other: User, how: Literal["cancel", "hang up"]) -> dict[str, Any]:
+    """What became of a long job that was left in its middle, and how long another then takes, with
+    and without such a job before it.
+    """
+    usual = other.compare()
     given = (one.run, METHOD, "auto", SLOW)
-    one.session.ask("attribute", *given, leave=Leave(3.0, how))
-    answer = other.compare()
-    return round(answer.waited, 2) if answer else -1.0
+    left = one.session.ask("attribute", *given, leave=Leave(2.0, how))
+    after = other.compare()
+    took = [round(answer.seconds, 2) if answer else None for answer in (usual, after)]
+    return {"left": left.outcome, "seconds alone": took[0], "seconds behind it": took[1]}
 
 
 def _together(

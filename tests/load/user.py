@@ -17,7 +17,7 @@ from tests.load.speak import API, Answer, Leave, Session
 from tests.load.tally import Tally
 
 METHOD, STEPS = "token-integrated-gradients", {"steps": 8}
-SLOW = {"steps": 128}
+SLOW = {"steps": 200}
 WEIGHTS = {
     "analyse": 4, "compare": 4, "attribute": 4, "export": 1, "cancel": 2, "drop": 2, "abort": 2,
     "spoilt": 1, "pry": 1,
