@@ -1,9 +1,13 @@
 """Kernel SHAP of tokens (Lundberg & Lee 2017, arXiv:1705.07874), by Captum.
 
 The scores of random combinations of groups of tokens are fitted by a sum with one term for each
-group: its terms are Shapley values if all combinations are tried, and near them if many are. All
-groups and none weigh so much that the terms sum to the whole change. Groups are those of
-`token-shapley`, and a group's score is spread evenly over its tokens.
+group: its terms are Shapley values if all combinations are tried, and near them if many are. The
+terms sum to the whole change. Groups are those of `token-shapley`, and a group's score is spread
+evenly over its tokens.
+
+How many groups there are moves the score of every clip alike, and random combinations are not
+balanced: what one size does would leak into the terms, the same for every clip of one seed. So only
+combinations of one size are set against each other. Over all combinations that changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from explain.methods.method import Between, Step
 from explain.question import Question
 
 REPORTS = 8  # from the first combination to the last
-ENDS = 1e10  # the weight of all groups and of none; others weigh 1
+ENDS = 1e10  # marks all groups and none, whose difference the terms sum to; others weigh 1
 
 Most = Annotated[int, Between(8, 400, 4)]
 Samples = Annotated[int, Between(40, 8000, 40)]
@@ -61,7 +65,7 @@ def remembered(players: Groups, known: dict[bytes, Tensor], there: Tensor) -> Te
 
 
 class LeastSquares:
-    """Weighted least squares with a constant, in float64, as Captum asks a model to be fitted."""
+    """Least squares within each size, in float64, as Captum asks a model to be fitted."""
 
     def __init__(self) -> None:
         self.terms = torch.zeros(0)
@@ -69,11 +73,16 @@ class LeastSquares:
     def fit(self, train_data: Any, **kwargs: Any) -> None:
         """train_data: batches of combinations (n, G), scores (n,) and weights (n,)."""
         there, scores, weights = (torch.cat(x).double() for x in zip(*train_data, strict=True))
-        root = weights.sqrt()[:, None]
-        left = torch.cat([there, torch.ones_like(root)], dim=1) * root  # (n, G + 1)
-        solved = torch.linalg.lstsq(left, scores[:, None] * root, driver="gelsd").solution
-        self.terms = solved[:-1, 0].float()
+        ends = weights > 1
+        whole, none = (scores[ends & (there[:, 0] == on)][0] for on in (1, 0))
+        columns = torch.cat([there, scores[:, None]], dim=1)  # (n, G + 1)
+        _, size = there.sum(dim=1).unique(return_inverse=True)  # (n,)
+        own = torch.nn.functional.one_hot(size).double()  # (n, sizes)
+        mean = (own.T @ columns) / own.sum(dim=0)[:, None]  # (sizes, G + 1)
+        apart = columns - mean[size]
+        solved = torch.linalg.lstsq(apart[:, :-1], apart[:, -1:], driver="gelsd").solution[:, 0]
+        self.terms = (solved + (whole - none - solved.sum()) / len(solved)).float()
 
     def representation(self) -> Tensor:
-        """The terms without the constant: (G,)."""
+        """The terms: (G,)."""
         return self.terms
