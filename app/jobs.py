@@ -19,6 +19,7 @@ from explain.question import Stopped
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
 SHARES = (2.0, 20.0)  # seconds of the device after which a job lets shorter ones go first
 SLICE = 1.0  # seconds that long jobs compute in turn
+TICK = 0.02  # seconds from one look at who else waits to the next, as ticks come often
 GRACE = 2.0  # seconds after which the device is taken from a job that does not stop
 TYPICAL = 5.0  # seconds of the device that a job takes, before it is known
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class Job(Generic[T]):
         self._error: Exception | None = None
         self.begun = self._since = time.monotonic()
         self._turn: float | None = None  # since when it works, and is not yet counted
-        self._got = 0.0  # when it got the device
+        self._got = self._ticked = 0.0  # when it got the device, and looked at others last
         self._halted_at = 0.0
 
     @property
@@ -188,8 +189,9 @@ class Job(Generic[T]):
         """As `check`; lets others compute whose turn it is now."""
         self.check()
         line, now = self.line, time.monotonic()
-        if line.holder is not self:
+        if line.holder is not self or now - self._ticked < TICK:
             return
+        self._ticked = now
         with line.changed:
             self._count(now, now - self._got >= SLICE)
             self._turn = now

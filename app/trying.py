@@ -11,11 +11,12 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from app.jobs import Job
+from app.jobs import Job, Line, asker
 from app.modalities import aim, cards
 from app.problems import problem
 from app.region import drawable
-from app.session import Run, Runs, tried, untried
+from app.session import Run, tried, untried
+from app.store import Runs
 from app.whatif import ASKS, DRAWN, SIDES, Form, suited
 from app.wishes import NAMES, Wish, found, offered, paths
 from core_models.clip import Modality
@@ -36,18 +37,22 @@ class WhatIf:
     """The handlers of the form, over the runs of the page. jobs: those under way, by run."""
 
     runs: Runs
+    line: Line
     form: Form
     jobs: dict[str, Job[Any]] = field(default_factory=dict)
 
-    def attempt(self, key: str, asked: str, *values: Any) -> Iterator[dict[Any, Any]]:
+    def attempt(
+        self, key: str, asked: str, request: gr.Request, *values: Any
+    ) -> Iterator[dict[Any, Any]]:
         """Make the change, and show what became of the target."""
-        form, job = self.form, Job[Effect]()
+        form = self.form
+        job: Job[Effect] | None = None
         try:
             self.stop(key)
             run = self.runs.get(key)
             if run is None:
                 raise EditError(NO_RUN)
-            self.jobs[key] = job
+            self.jobs[key] = job = self.line.enter(asker(request), "what if")
             yield {form.busy: key, form.progress: job.said(0), **self._buttons(busy=True)}
             question = Question(run.now, aim(asked, run.now), job.tick)
             for _ in job.follow(found(question, Wish(*values))):
@@ -58,8 +63,9 @@ class WhatIf:
         except Exception as error:
             yield {form.progress: problem(error), **self._buttons(busy=False)}
         finally:
-            job.halt()
-            if self.jobs.get(key) is job:
+            if job is not None:
+                job.halt()
+            if job is not None and self.jobs.get(key) is job:
                 del self.jobs[key]
 
     def _kept(self, key: str, asked: Run, made: Effect) -> dict[Any, Any]:
@@ -144,8 +150,7 @@ class WhatIf:
             self.attempt,
             [run, target, *form.fields.values()],
             [*shown, form.go, form.stop, form.busy],
-            concurrency_id="what if",
-            concurrency_limit=2,
+            concurrency_limit=None,
             trigger_mode="multiple",
             **quiet,
         )

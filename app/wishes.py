@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core_models.clip import Clip, Modality
-from core_models.media import load_clip
+from core_models.media import LIMITS, Limits, load_clip
 from explain.analysis import Analysis, NothingToReadError
 from explain.modality import edits
 from explain.modality.edits import Edit, EditError
@@ -71,7 +71,7 @@ def way(analysis: Analysis, name: str | None) -> Pathway:
     return next((w for w in pathways(analysis) if w.name == name), None) or single(analysis, name)
 
 
-def edit(analysis: Analysis, wish: Wish) -> Edit:
+def edit(analysis: Analysis, wish: Wish, limits: Limits = LIMITS) -> Edit:
     """The changed clip."""
     clip, span = analysis.clip, (wish.start, wish.end)
     if wish.what == SOUND:
@@ -88,12 +88,12 @@ def edit(analysis: Analysis, wish: Wish) -> Edit:
         raise EditError("Choose another clip first; then what to take from it.")
     if wish.which not in analysis.present:
         raise EditError("Choose what to take from the other clip.")
-    return edits.swap(clip, wish.which, _other(analysis, wish.other, wish.which))
+    return edits.swap(clip, wish.which, _other(analysis, wish.other, wish.which, limits))
 
 
-def _other(analysis: Analysis, path: str, which: Modality) -> Clip:
+def _other(analysis: Analysis, path: str, which: Modality, limits: Limits) -> Clip:
     """Another clip, with the words that the model would make of its sound, if it does."""
-    clip = load_clip(path, frames=analysis.model.frames)
+    clip = load_clip(path, frames=analysis.model.frames, limits=limits)
     if which == "text" and not clip.words and "audio" not in analysis.model.modalities:
         try:
             return analysis.model.prepare(clip).clip
@@ -108,4 +108,5 @@ def found(question: Question, wish: Wish) -> Iterator[Effect]:
     if wish.what == CUT:
         yield cut(question, way(question.analysis, wish.path))
     else:
-        yield effect(question, edit(question.analysis, wish))
+        limits = replace(LIMITS, tick=question.tick)  # another clip may have to be read
+        yield effect(question, edit(question.analysis, wish, limits))

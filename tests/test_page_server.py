@@ -23,7 +23,9 @@ from playwright.sync_api import Browser, Page, expect
 from app import analysing, explaining, spare
 from app.dashboard import Dashboard, build
 from app.launch import launch
+from app.session import begin
 from core_models.clip import Clip
+from explain.attribute import attribute
 from explain.question import Question
 from tests.media_files import even, make_clip, tone
 from tests.page import WAIT, analyse, report_opens, upload, viewer
@@ -206,22 +208,21 @@ def test_a_handler_that_breaks_does_not_end_the_server(
 def test_too_little_memory_of_the_accelerator_is_said_and_done_without(
     own: Page, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, asked = explaining.attribute, []
+    asked: list[bool] = []
 
     def first_full(method: object, question: Question, **settings: object) -> Iterator[object]:
         asked.append(question.lean)
         if len(asked) < 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        yield from real(method, question, **settings)  # type: ignore[arg-type]
+        yield from attribute(method, question, **settings)  # type: ignore[arg-type]
 
-    begun = analysing.begin
     monkeypatch.setattr(explaining, "attribute", first_full)
     fails = iter([True, True, False])
 
     def full(*given: object) -> object:
         if next(fails):
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return begun(*given)  # type: ignore[arg-type]
+        return begin(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(analysing, "begin", full)
     root = analyse(own, file)
@@ -285,10 +286,12 @@ def test_a_killed_server_leaves_nothing_and_starts_again(tmp_path: Path, file: P
         until(ready, 240)
         return server
 
+    def folders() -> list[Path]:
+        return list(tmp_path.glob("fusionscope-*/runs/*/*"))
+
     server = start()
     client = Client(base, verbose=False)
     job = client.submit(handle_file(file), "a man", api_name="/analyse")
-    folders = lambda: list(tmp_path.glob("fusionscope-*/runs/*/*"))  # noqa: E731
     until(lambda: bool(folders()), 60)
     server.send_signal(signal.SIGKILL)
     server.wait()

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from app import session as sessions
 from app.problems import DISK, sentence
 from app.session import Run, begin, exported, reasoned
 from app.storage import FRESH, STRAY, Leases, size, sweep
 from app.store import Room, Runs
 from core_models.caam import CAAM
-from core_models.clip import Clip
+from core_models.clip import Clip, Modality
 from explain.analysis import Analysis
 from explain.attribute import attributed
 from explain.export.bundle import Footage
@@ -28,6 +27,7 @@ from explain.question import Question
 from explain.targets import target
 
 HOUR = 3600.0
+ON: tuple[Modality, ...] = ("video",)
 
 
 def aged(path: Path, seconds: float, content: bytes = b"x" * 100) -> Path:
@@ -115,7 +115,7 @@ def test_explanations_count(analysis: Analysis) -> None:
 
 
 def test_ids_cannot_be_guessed(caam: CAAM, clip: Clip, file: Path, tmp_path: Path) -> None:
-    ids = {begin(caam, clip, file, tmp_path, ("video",), {}).id for _ in range(2)}
+    ids = {begin(caam, clip, file, tmp_path, ON, {}).id for _ in range(2)}
     assert len(ids) == 2 and all(len(name) >= 22 for name in ids)  # 128 bits
 
 
@@ -140,9 +140,9 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(
             file.write(content[:3])
         raise full
 
-    monkeypatch.setattr(sessions.Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(OSError, match="No space"):
-        begin(caam, clip, file, tmp_path, ("video",), {})
+        begin(caam, clip, file, tmp_path, ON, {})
     assert list(tmp_path.iterdir()) == []
 
 

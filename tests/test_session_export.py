@@ -37,7 +37,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the bundle is made of, in the place of making it."""
     seen: dict[str, Any] = {}
 
-    def files(*of: object) -> dict[str, bytes]:
+    def files(*of: object, **beside: object) -> dict[str, bytes]:
         names = ("analysis", "arguments", "hashes", "footage", "found", "trusts", "modalities")
         seen.update(zip(names, of, strict=True))
         return {}
