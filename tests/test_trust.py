@@ -225,7 +225,10 @@ def test_cards_and_figures_of_a_real_map(case: Case) -> None:
     assert end.faithfulness is not None and end.agreement is not None
     rows = len(end.faithfulness.curves)
     assert len(figure.axes) == 2 * rows
-    assert len(agreement_figure(end.agreement).axes) == 2
+    agreed = agreement_figure(case.question.analysis, end)
+    assert agreed is not None and len(agreed.axes) == 2
+    said = agreed.get_supxlabel()
+    assert end.title in said and end.attribution.target.name in said
     drawn = interactive(end.faithfulness.all)
     assert drawn.data[3].y == pytest.approx(end.faithfulness.all.deletion)
 

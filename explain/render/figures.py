@@ -89,7 +89,9 @@ def caption(analysis: Analysis) -> Figure:
     axes = figure.subplots()
     heights = [word.probability for word in said.words]
     axes.bar(range(len(heights)), heights, color=COLOURS["caption"], width=0.7)
-    axes.set_xticks(range(len(heights)), [w.text[:14] for w in said.words], rotation=30, ha="right")
+    axes.set_xticks(
+        range(len(heights)), [short(w.text) for w in said.words], rotation=30, ha="right"
+    )
     axes.set_ylim(0, 1)
     axes.set_ylabel("probability")
     _caption(figure, analysis, "Read: " + ", ".join(NAMES[m] for m in analysis.present) + ".")
@@ -251,10 +253,15 @@ def spoken(pair: str) -> str:
 def _ticks(axes: Axes, rows: list[str], columns: list[str]) -> None:
     for names, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
         step = max(1, len(names) // 12)
-        axis.set_ticks(range(0, len(names), step), [n[:14] for n in names[::step]])
+        axis.set_ticks(range(0, len(names), step), [short(n) for n in names[::step]])
     if max(map(len, columns)) > 5:
         axes.tick_params(axis="x", rotation=30)
     axes.set_facecolor(SOFT)
+
+
+def short(word: str) -> str:
+    """A word as it stands beside an axis."""
+    return word if len(word) <= 14 else f"{word[:13]}…"
 
 
 def _caption(figure: Figure, analysis: Analysis, text: str) -> None:

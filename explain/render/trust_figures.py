@@ -9,7 +9,6 @@ from plotly.subplots import make_subplots
 
 from explain.analysis import Analysis
 from explain.methods.registry import METHODS
-from explain.metrics.agreement import Agreement
 from explain.metrics.curves import Curves, Reals
 from explain.render.figures import spoken
 from explain.render.palette import ACCENT, COLOURS, LINE, MUTE
@@ -41,14 +40,11 @@ def trust_figure(analysis: Analysis, trust: Trust) -> Figure | None:
     for axes, title, verb in zip(grid[0], TITLES, VERBS, strict=True):
         axes.set_title(f"{title}\n", fontsize=9, fontweight="bold", loc="left")
         grid[-1][TITLES.index(title)].set_xlabel(f"tokens {verb}, %")
-    caption = (
-        f"{analysis.model.name} · {analysis.clip.name[:48]} · {trust.title} · target: "
-        f"{trust.attribution.target.name} · read: {spoken('-'.join(analysis.present))}. Dashed and "
-        f"band: {len(shown[0].random_deletion)} random orders, mean and all of them (seed "
-        f"{shown[0].seed}). 0: the score of nothing, 1: of the clip. {trust.verdict}"
-    )
-    figure.supxlabel(
-        caption, fontsize=6.5, color=MUTE, x=0.01, ha="left", parse_math=False, wrap=True
+    _caption(
+        figure,
+        f"{_asked(analysis, trust)}. Dashed and band: {len(shown[0].random_deletion)} random "
+        f"orders, mean and all of them (seed {shown[0].seed}). 0: the score of nothing, 1: of the "
+        f"clip. {trust.verdict}",
     )
     return figure
 
@@ -65,12 +61,15 @@ def panel(axes: Axes, fractions: Reals, own: Reals, random: Reals, paint: str) -
     axes.set(xlim=(0, 100))
 
 
-def agreement_figure(found: Agreement) -> Figure:
-    """Rank correlations of all methods; the map on trial comes first."""
+def agreement_figure(analysis: Analysis, trust: Trust) -> Figure | None:
+    """Rank correlations of all methods, the map on trial first; None where it stands alone."""
+    found = trust.agreement
+    if found is None or found.mean is None:
+        return None
     titles = {method.name: method.title for method in METHODS}
     names = [titles.get(name, name) for name in found.methods]
     side = 0.36 * len(names)
-    figure = Figure(figsize=(side + 3.2, side + 1.5), layout="constrained")
+    figure = Figure(figsize=(side + 3.2, side + 1.9), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(found.ranks, cmap=SIGNED, vmin=-1, vmax=1)
     for i, line in enumerate(found.ranks):
@@ -82,7 +81,23 @@ def agreement_figure(found: Agreement) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="rank correlation", fraction=0.04)
+    _caption(
+        figure,
+        f"{_asked(analysis, trust)}. Rank correlations inside the modalities; methods that agree "
+        "may still all be wrong.",
+    )
     return figure
+
+
+def _asked(analysis: Analysis, trust: Trust) -> str:
+    return (
+        f"{analysis.model.name} · {analysis.clip.name[:48]} · {trust.title} · target: "
+        f"{trust.attribution.target.name} · read: {spoken('-'.join(analysis.present))}"
+    )
+
+
+def _caption(figure: Figure, said: str) -> None:
+    figure.supxlabel(said, fontsize=6.5, color=MUTE, x=0.01, ha="left", parse_math=False, wrap=True)
 
 
 def interactive(curve: Curves) -> go.Figure:

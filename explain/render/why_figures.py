@@ -27,7 +27,7 @@ def why_figures(
         for tested in (t for t in trusts if t.attribution is found):
             if (curves := trust_figure(analysis, tested)) is not None:
                 yield f"trust.{name}", curves
-            if tested.agreement is not None and tested.agreement.mean is not None:
-                yield f"agreement.{name}", agreement_figure(tested.agreement)
+            if (agreed := agreement_figure(analysis, tested)) is not None:
+                yield f"agreement.{name}", agreed
     if modalities is not None:
         yield "modalities", modality_figure(modalities)
