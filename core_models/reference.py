@@ -163,10 +163,29 @@ def load_reference(folder: Path, owner: str = "") -> Reference | None:
     """The reference of a checkpoint folder, if it has one; CheckpointError where it is damaged."""
     if not (folder / FILE).is_file():
         return None
+    owner = owner or folder.name
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in Reference.__dataclass_fields__}
-    for key, value in read(folder / FILE, owner or folder.name).items():
+    for key, value in read(folder / FILE, owner).items():
         name, _, which = key.partition(".")
         if name not in parts or not set(which.split("-")) <= set(MODALITIES):
-            raise CheckpointError(f"{FILE} of {owner or folder.name} has an unknown part {key}.")
+            raise CheckpointError(f"{FILE} of {owner} has an unknown part {key}.")
         parts[name][which] = value
+    if not _whole(**parts):
+        raise CheckpointError(f"{FILE} of {owner} is damaged: its parts do not fit together.")
     return Reference(**parts)  # type: ignore[arg-type]
+
+
+def _whole(
+    mean: Mapping[str, Tensor], axes: Mapping[str, Tensor], far: Mapping[str, Tensor],
+    matched: Mapping[str, Tensor], other: Mapping[str, Tensor],
+) -> bool:  # fmt: skip
+    """Whether distances and cosines can be taken of what a file holds."""
+    ranked = [*far.values(), *matched.values(), *other.values()]
+    pairs = [name.split("-") for name in matched]
+    return (
+        all(x.ndim == 1 and len(x) for x in (*mean.values(), *ranked))
+        and all(m in mean and x.ndim == 2 and x.shape[1:] == mean[m].shape for m, x in axes.items())
+        and far.keys() <= axes.keys()
+        and matched.keys() == other.keys()
+        and all(len(set(pair)) == len(pair) == 2 and set(pair) <= mean.keys() for pair in pairs)
+    )

@@ -56,7 +56,7 @@ def _opened(path: Path, owner: str) -> Iterator[Any]:
                 raise CheckpointError(f"{path.name} of {owner} {said}.")
         with safe_open(path, "pt") as content:
             yield content
-    except (SafetensorError, UnicodeError, KeyError, RuntimeError) as error:
+    except (SafetensorError, LookupError, TypeError, OverflowError, RuntimeError) as error:
         raise CheckpointError(f"{path.name} of {owner} is damaged: {error}.") from None
     except OSError:
         raise CheckpointError(f"{path.name} of {owner} cannot be opened.") from None

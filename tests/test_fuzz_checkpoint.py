@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import example, given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from core_models.checkpoint import ARCHITECTURES, CheckpointError, load_model
-from core_models.reference import FILE
+from core_models.reference import FILE, closeness, familiarity, load_reference
 from tests.fuzz.mutate import damaged
 from tests.fuzz.profile import few
 from tests.fuzz.seeds import checkpoints
@@ -70,6 +72,11 @@ def test_damaged_files(folders: Folders, kind: str, name: str, seed: int) -> Non
     put(folders, kind, name, damaged(path.read_bytes(), other, seed))
 
 
+def tensor_of(kind: str, shape: list[int]) -> dict[str, Any]:
+    """What a header says of a tensor; of 4 bytes where it has any."""
+    return {"dtype": kind, "shape": shape, "data_offsets": [0, 0 if 0 in shape else 4]}
+
+
 KIND_OF_NUMBER = ["F32", "F16", "BF16", "F64", "F8_E4M3", "F4", "C64", "I64", "BOOL", "none"]
 HEADERS = st.dictionaries(
     st.sampled_from(["mean.video", "axes.x", "far", "time.weight", "\n\u202e", "x" * 3000]),
@@ -84,7 +91,10 @@ HEADERS = st.dictionaries(
 
 @given(st.sampled_from(("model.safetensors", FILE)), HEADERS | JSON,
        st.sampled_from([0, 0, 1, -3, 2**40]), st.binary(max_size=16))  # fmt: skip
-@few(200)
+@example("model.safetensors", {"far": tensor_of("F32", [0, 2**63])}, 0, b"")
+@example("model.safetensors", {"far": tensor_of("F4", [8])}, 0, b"\0" * 4)
+@example("model.safetensors", {"far": tensor_of("C64", [0])}, 0, b"")
+@few(120)
 def test_headers_that_lie(folders: Folders, name: str, header: Any, more: int, body: bytes) -> None:
     head = json.dumps(header).encode()
     size = struct.pack("<Q", max(0, len(head) + more))
@@ -119,5 +129,36 @@ def test_a_config_that_asks_for_too_much_is_refused(
     try:
         with pytest.raises(CheckpointError):
             load_model(folders[kind], towers=False)
+    finally:
+        path.write_bytes(before)
+
+
+PARTS = st.dictionaries(
+    st.builds(
+        "{}.{}".format,
+        st.sampled_from(("mean", "axes", "far", "matched", "other")),
+        st.sampled_from(("video", "text", "video-text", "video-video", "text-video")),
+    ),
+    st.lists(st.sampled_from([0, 1, 4]), max_size=3),
+    max_size=5,
+)
+
+
+@given(PARTS)
+@few(200)
+def test_a_reference_can_be_used_or_is_refused(folders: Folders, parts: dict[str, Any]) -> None:
+    path = folders["caam"] / FILE
+    before = path.read_bytes()
+    base = {"mean.video": [4], "axes.video": [2, 4], "mean.text": [4]}
+    save_file({k: torch.ones(shape) for k, shape in {**base, **parts}.items()}, path)
+    try:
+        known = load_reference(folders["caam"])
+        assert known is not None
+        here = {m: torch.ones(1, len(x)) for m, x in known.mean.items()}
+        assert familiarity(known, here).keys() == known.far.keys()
+        if len({len(x) for x in known.mean.values()}) == 1:  # they share a space
+            assert closeness(known, here).keys() == known.matched.keys()
+    except CheckpointError as error:
+        assert "reference.safetensors of caam" in str(error)
     finally:
         path.write_bytes(before)
