@@ -148,6 +148,8 @@ class Session:
             how: Outcome = "cancelled" if leave.how == "cancel" else "dropped"
             if how == "dropped" or end is not None:
                 return Answer(how, None, "", now - begun, waited, now - left[0])
+        if left and not leave:
+            return Answer("lost", None, f"no answer in {PATIENCE:g} s", now - begun, waited)
         return replace(_answer(end, now - begun), waited=waited)
 
 
