@@ -22,9 +22,10 @@ from app.why import tab
 from core_models.registry import MODELS, find, pick_device
 
 IN_BUNDLE = (
-    "<p>Everything: the answer and all figures (PNG and SVG), the raw attention (NPZ), JSON, the "
-    "manifest to replay it, and the report. The report alone is one HTML file with this viewer "
-    "inside; it opens without a server.</p>"
+    "<p>Everything: the answer, what was asked why and its tests, all figures (PNG, SVG, PDF), the "
+    "clip with each map laid over it (MP4), numbers (NPZ, CSV, JSON), the manifest to replay it and "
+    "the report. The report alone is one HTML file with this viewer inside; it opens without a "
+    "server.</p>"
 )
 CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)"
 

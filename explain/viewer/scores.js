@@ -73,7 +73,9 @@ function scoreCurves() {
   const sums = (values, n) => Array.from({ length: values.length / n }, (_, i) =>
     values.subarray(i * n, (i + 1) * n).reduce((a, b) => a + b, 0));
   const perSecond = (spans, found) => {
-    const points = spans.map(([a, b], i) => [(a + b) / 2, found[i] / Math.max(b - a, 1e-3)]);
+    // The last cell may be a sliver, whose score per second would dwarf all others.
+    const least = Math.max(...spans.map(([a, b]) => b - a), 2e-3) / 2;
+    const points = spans.map(([a, b], i) => [(a + b) / 2, found[i] / Math.max(b - a, least)]);
     const [first, last] = [points[0], points[points.length - 1]];
     return [[spans[0][0], first[1]], ...points, [spans[spans.length - 1][1], last[1]]];
   };
