@@ -14,7 +14,7 @@ import torch
 from app.analysing import Asked, Stage, stages
 from app.jobs import Line, aside, asker, once
 from app.problems import problem, told
-from app.session import Run, command, exported, shown, switched
+from app.session import Run, command, exported, filmed, refilmed, shown, switched
 from app.sidebar import MODEL, Sidebar
 from app.store import Runs
 from app.viewer import Viewer
@@ -141,6 +141,28 @@ class Actions:
             return run
         now, of, view = made.now, made.told, made.view
         return self.runs.change(run.id, lambda kept: replace(kept, now=now, told=of, view=view))
+
+    def refilm(self, key: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """The browser cannot play the clip: a copy that it can."""
+        run, job = self.runs.get(key), None
+        if run is None or run.footage.ours:
+            return
+        try:
+            job = self.line.enter(asker(request), "copy")
+            check = job.check
+            with self.runs.using(run):
+                for _ in job.follow(aside(job, lambda: refilmed(run, check)), False):
+                    yield {self.content.viewer: gr.skip()}
+                if (copy := job.latest) is not None:
+                    made = self.runs.change(key, lambda kept: filmed(kept, copy))
+                    yield {self.content.viewer: shown(made or run)}
+        except MediaError:
+            return  # frames stand in for the film
+        except Exception as error:
+            yield {self.content.message: problem(error)}
+        finally:
+            if job is not None:
+                job.halt()
 
     def export(self, kind: str) -> Callable[..., Iterator[dict[Any, Any]]]:
         """The action that makes one file to download."""

@@ -23,8 +23,8 @@ from core_models.registry import MODELS, find, pick_device
 
 IN_BUNDLE = (
     "<p>Everything: the answer, what was asked why and its tests, all figures (PNG, SVG, PDF), the "
-    "clip with each map laid over it (MP4), numbers (NPZ, CSV, JSON), the manifest to replay it and "
-    "the report. The report alone is one HTML file with this viewer inside; it opens without a "
+    "clip with each map laid over it (MP4), numbers (NPZ, CSV, JSON), the manifest to replay it, "
+    "and the report. The report alone is one HTML file with this viewer inside; it opens without a "
     "server.</p>"
 )
 CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)"
@@ -145,6 +145,14 @@ def _wire(actions: Actions) -> list[Any]:
         [content.message, *buttons],
         cancels=jobs,
         queue=False,
+        api_visibility="private",
+    )
+    content.viewer.unplayable(
+        actions.refilm,
+        content.run,
+        [content.viewer, content.message],
+        concurrency_limit=None,
+        show_progress="hidden",
         api_visibility="private",
     )
     toggles = [

@@ -20,7 +20,7 @@ from core_models.registry import find
 from explain.analysis import Analysis, analyse, on, toggle
 from explain.attribution import Attribution
 from explain.cli.asking import trusts
-from explain.export.bundle import Footage, bundle, files, report, watchable
+from explain.export.bundle import Footage, bundle, copied, files, report, watchable
 from explain.modality.interventions import Effect
 from explain.modality.report import ModalityReport, modalities
 from explain.question import Question
@@ -134,6 +134,17 @@ def switched(run: Run, present: Collection[Modality], tick: Callable[[], None] =
     return replace(run, view=_view(run))
 
 
+def refilmed(run: Run, tick: Callable[[], None] = on) -> Footage:
+    """A copy of the clip of a run that every browser plays."""
+    return copied(run.footage.path, run.full.clip, run.folder, replace(LIMITS, tick=tick))
+
+
+def filmed(run: Run, footage: Footage) -> Run:
+    """The run with another file to play."""
+    made = replace(run, footage=footage)
+    return replace(made, view=_view(made))
+
+
 def renoted(run: Run, notice: str) -> Run:
     """The run with a notice more, on the page and in every export; "": as it is."""
     if not notice:
@@ -205,6 +216,7 @@ def _with(run: Run, reasons: Collection[Reason], **told: bool | str) -> dict[str
 def _view(run: Run) -> dict[str, Any]:
     """All of it but the explanations, written into the folder of the run."""
     stamp = f"{run.id[:6]}-{''.join(m[0] for m in run.now.present)}"
+    stamp += "-copy" if run.footage.ours else ""
     made = payload(run.now, stamp, run.footage.start)
     value: dict[str, Any] = {"meta": made.meta, "video": str(run.footage.path)}
     parts = {"strip": (made.strip, "jpg"), "sound": (made.sound, "png")}

@@ -28,7 +28,8 @@ class Viewer(gr.HTML):
     """Shows one run.
 
     Its value is `{"video", "strip", "sound", "tensor": path or None, "scores": paths, "meta"}`. It
-    fires `select` when an explanation is chosen (`show`, its id) or a word asked about (`ask`).
+    fires `select` when an explanation is chosen (`show`, its id) or a word asked about (`ask`), and
+    `unplayable` when the browser cannot play the clip.
     """
 
     data_model = ViewerData

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from app import analysing
 from core_models.clip import Clip
 from core_models.media import load_clip
+from explain.export import bundle
 from tests.media_files import even, make_clip, tone
 from tests.page import WAIT, analyse, changed, report_opens, upload, viewer
 
@@ -95,6 +96,18 @@ def test_a_bad_file_is_one_sentence_and_the_next_clip_works(
     tab.locator("#clip").get_by_label("Clear").click()
     analyse(tab, file)
     expect(problem).to_have_count(0)
+
+
+def test_a_film_that_the_browser_fails_at_gets_a_copy(
+    tab: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = make_clip(tmp_path / "odd.mp4", even(2, 10), codec="mpeg4", options={})
+    monkeypatch.setattr(bundle, "playable", lambda *_: True)  # as of one whose damage is not seen
+    root = analyse(tab, odd)
+    film = root.locator("video")
+    expect(film).to_have_attribute("src", re.compile(r"preview\.mp4$"), timeout=WAIT)
+    expect(film).to_be_visible(timeout=WAIT)
+    assert film.evaluate("e => e.videoWidth") > 0
 
 
 def test_the_example_can_be_tried(tab: Page) -> None:

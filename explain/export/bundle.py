@@ -54,10 +54,11 @@ class Footage:
 
 def watchable(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
     """The file itself where browsers play it, else a preview of the window, made in folder."""
-    return Footage(path) if playable(path, limits) else _copied(path, clip, folder, limits)
+    return Footage(path) if playable(path, limits) else copied(path, clip, folder, limits)
 
 
-def _copied(path: Path, clip: Clip, folder: Path, limits: Limits) -> Footage:
+def copied(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
+    """A preview of the window, made in folder."""
     copy = folder / "preview.mp4"
     preview(path, copy, clip.start, clip.duration, limits)
     return Footage(copy, clip.start, ours=True)
@@ -177,7 +178,7 @@ def _films(
     layers = [of_attribution(a) for a in attributions] or [of_attention(analysis)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        ours = footage if footage.ours else _copied(footage.path, clip, folder, limits)
+        ours = footage if footage.ours else copied(footage.path, clip, folder, limits)
         for stem, layer in zip(names, layers, strict=True):
             overlay(ours.path, clip, layer, folder / "film.mp4", ours.start, limits.tick)
             yield f"overlay.{stem}.mp4", (folder / "film.mp4").read_bytes()

@@ -1,18 +1,23 @@
 // Start: the clip's own events, then the value that is there and every later one.
 
+// The frames stand in for a film that this browser cannot play, until there is a copy that it can.
+function standIn() {
+  if (!state.value || !state.file) return;
+  state.file = false;
+  video.hidden = true;
+  part("still").hidden = false;
+  touch("size");
+  trigger("unplayable");
+}
+
 video.addEventListener("loadedmetadata", () => {
   if (!state.value) return;
+  if (state.value.frames && !video.videoWidth) standIn();
   showTime(state.time);
   touch("size");
 });
 video.addEventListener("ended", () => play(false));
-video.addEventListener("error", () => {
-  if (!state.value || !state.file) return;
-  state.file = false; // this browser cannot play it: the frames stand in
-  video.hidden = true;
-  part("still").hidden = false;
-  touch("size");
-});
+video.addEventListener("error", standIn);
 
 new ResizeObserver(() => touch("size")).observe(root);
 new MutationObserver((_, watcher) => {
