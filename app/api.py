@@ -127,16 +127,24 @@ class Endpoints:
                 request,
                 "export zip",
                 lambda job: aside(job, lambda: exported(asked, "zip", job.tick)),
+                device=False,
             )
         return FileData(path=str(made))
 
     async def _last(
-        self, request: gr.Request, name: str, work: Callable[[Job[Any]], Iterator[Any]]
+        self,
+        request: gr.Request,
+        name: str,
+        work: Callable[[Job[Any]], Iterator[Any]],
+        device: bool = True,
     ) -> Any:
-        """The last result of work that waits its turn; it ends when nobody waits for it."""
+        """The last result of work that waits its turn; it ends when nobody waits for it.
+
+        device: it computes there from the start.
+        """
         job = self.line.enter(asker(request), name)
         try:
-            job.start(work(job))
+            job.start(work(job), device)
             while not job.over.is_set() and not job.halted:
                 await asyncio.sleep(POLL)
             if job.halted:

@@ -20,6 +20,7 @@ LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it
 SHARES = (2.0, 20.0)  # seconds of the device after which a job lets shorter ones go first
 SLICE = 1.0  # seconds that long jobs compute in turn
 TICK = 0.02  # seconds from one look at who else waits to the next, as ticks come often
+PATIENT = 10.0  # seconds of waiting after which a job goes first, for a slice
 GRACE = 2.0  # seconds after which the device is taken from a job that does not stop
 TYPICAL = 5.0  # seconds of the device that a job takes, before it is known
 T = TypeVar("T")
@@ -53,7 +54,8 @@ class Bounds:
 class Line:
     """The queue. The device goes to the job that has used it least; of those alike, to the first.
 
-    Long jobs give way at their ticks, so that a switch of a modality need not wait for them.
+    Long jobs give way at their ticks, so that a switch of a modality need not wait for them; who
+    has waited long goes first for a slice, so that no stream of short jobs keeps it from its end.
     """
 
     def __init__(self, bounds: Bounds = Bounds()) -> None:
@@ -154,7 +156,11 @@ class Job(Generic[T]):
     @property
     def place(self) -> tuple[int, float]:
         """Where it stands among those that want the device; the least is first."""
-        return self.rank, self._since
+        return (0 if self._starved else self.rank), self._since
+
+    @property
+    def _starved(self) -> bool:
+        return self.wants and time.monotonic() - self._since > PATIENT
 
     @property
     def late(self) -> bool:
@@ -193,7 +199,10 @@ class Job(Generic[T]):
             return
         self._ticked = now
         with line.changed:
-            self._count(now, now - self._got >= SLICE)
+            sliced = now - self._got >= SLICE
+            if self._waited and not sliced:
+                return
+            self._count(now, sliced)
             self._turn = now
             first = line.first()
             yielding = first is not None and first.place < self.place
@@ -205,8 +214,8 @@ class Job(Generic[T]):
         """What was used so far; who goes down in rank, or has had a slice, goes behind others."""
         before = self.rank
         self.used, self._turn = self.spent, None
-        if self.rank != before or (sliced and self.rank == len(SHARES)):
-            self._since = now
+        if self.rank != before or (sliced and (self._waited or self.rank == len(SHARES))):
+            self._since, self._waited = now, False
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -233,7 +242,7 @@ class Job(Generic[T]):
                 while line.first() is not self or not self._free():
                     self.check()
                     line.changed.wait(LOOK)
-                line.holder, self._got = self, time.monotonic()
+                line.holder, self._got, self._waited = self, time.monotonic(), self._starved
                 self._turn = self._got
             finally:
                 self.wants = False

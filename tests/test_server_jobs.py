@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from app import jobs
 from app.jobs import Bounds, BusyError, Job, Line, TooLongError, aside, once
 from app.problems import MEMORY, UNFORESEEN, sentence
 
@@ -72,6 +73,30 @@ def test_a_short_job_goes_before_a_long_one() -> None:
     assert time.monotonic() - begun < 2 and not long.over.is_set()
     long.halt()
     until(lambda: line.jobs == [])
+
+
+def test_a_stream_of_short_jobs_does_not_keep_a_long_one_from_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "PATIENT", 0.2)
+    line, enough = Line(), threading.Event()
+
+    def crowd() -> None:
+        while not enough.is_set():
+            short = line.enter("crowd", "short")
+            last(short, steps(short, 5))
+
+    visitors = [threading.Thread(target=crowd) for _ in range(2)]  # the device is never free
+    for visitor in visitors:
+        visitor.start()
+    long = line.enter("me", "long")
+    long.used = 100.0
+    long.start(steps(long, 40))
+    until(long.over.is_set)
+    enough.set()
+    for visitor in visitors:
+        visitor.join()
+    assert long.latest == 39
 
 
 def test_long_jobs_compute_in_turn() -> None:
