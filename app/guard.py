@@ -13,6 +13,7 @@ from time import monotonic as now
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -126,8 +127,8 @@ class Guard:
 
         try:
             await self.app(scope, read, write)
-        except TooLargeError:
-            pass
+        except (TooLargeError, ClientDisconnect):
+            pass  # told below, or gone
         except OSError as error:
             if error.errno not in FULL or begun:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 import time
@@ -137,6 +138,7 @@ class Job(Generic[T]):
         self.begun = self._since = time.monotonic()
         self._turn: float | None = None  # since when it works, and is not yet counted
         self._got = self._ticked = 0.0  # when it got the device, and looked at others last
+        self._waited = False  # it got it for having waited so long
         self._halted_at = 0.0
 
     @property
@@ -242,7 +244,8 @@ class Job(Generic[T]):
                 while line.first() is not self or not self._free():
                     self.check()
                     line.changed.wait(LOOK)
-                line.holder, self._got, self._waited = self, time.monotonic(), self._starved
+                self._waited = self._starved
+                line.holder, self._got = self, time.monotonic()
                 self._turn = self._got
             finally:
                 self.wants = False
@@ -356,7 +359,9 @@ def _kept(error: BaseException) -> Exception:
 
 
 def freed() -> None:
-    """Give back what work that failed or was stopped held."""
+    """Give back what work that failed or was stopped held, to the system where it takes it."""
     gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

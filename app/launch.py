@@ -13,6 +13,7 @@ from app import storage
 from app.access import door
 from app.dashboard import Dashboard
 from app.guard import LOOPBACK, Guard, Rules, name
+from app.jobs import freed
 from app.theme import CSS, theme
 from core_models.media import LIMITS
 
@@ -79,4 +80,5 @@ def _sweep(page: Dashboard) -> None:
         page.runs.expire()
         room = page.runs.room
         storage.sweep(storage.files(), page.runs.files(), room.idle, room.disk)
+        freed()
         page.closed.wait(SWEEP)

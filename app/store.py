@@ -74,7 +74,11 @@ class Runs:
         now = time.monotonic()
         with self._lock:
             for key, run in list(self._runs.items()):
-                most = self.room.left if run.owner in self._gone else self.room.idle
+                most = (
+                    self.room.idle
+                    if run.owner not in self._gone
+                    else min(self.room.idle, self.room.left)
+                )
                 if now - self._seen.get(key, now) > most:
                     self._drop(key)
             self._gone &= {run.owner for run in self._runs.values()}
