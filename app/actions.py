@@ -91,9 +91,9 @@ class Actions:
                 if isinstance(found, Run):
                     yield {self.content.run: found.id, **self.screen(found)}
                     return
-                if isinstance(job.latest, Stage):
-                    queued = f" · {job.queued}" if job.queued else ""
-                    progress(job.latest.done, desc=job.latest.doing + queued)
+                stage = job.latest if isinstance(job.latest, Stage) else Stage(0, "Waiting")
+                queued = f" · {job.queued}" if job.queued else ""
+                progress(stage.done, desc=stage.doing + queued)
                 yield {message: ""}
             yield {message: STOPPED, **self.buttons(busy=False)}
         except Exception as error:

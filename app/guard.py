@@ -37,6 +37,9 @@ OPEN_API: Routes = {
     "POST": (("queue/join", "cancel", "upload", "reset", "reset/"), ("run/", "call/", "api/")),
 }
 WAIT = 1.0  # seconds in which the reader of a stream may come back
+# Seconds that the answer to a new event is held back. A page reads all its events from one stream,
+# which ends with the last; an event answered while that end is on its way would never be read.
+SETTLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ class Guard:
             nonlocal begun, ended
             if answer is not None and not begun:
                 return
+            if not begun and scope["path"] == f"{API}queue/join":
+                await asyncio.sleep(SETTLE)
             begun = True
             await send(message)
             ended = message["type"] == "http.response.body" and not message.get("more_body")

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from app.dashboard import build
 from app.launch import launch
+from app.store import Room
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
 from core_models.interface import Model
@@ -134,7 +135,7 @@ def address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page = build(device="cpu")
+    page = build(device="cpu", room=Room(memory=2**29))
     yield launch(page, port=port)
     page.close()
 

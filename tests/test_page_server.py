@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import analysing, explaining, spare
 from app.dashboard import Dashboard, build
+from app.jobs import once
 from app.launch import launch
 from app.session import begin
 from core_models.clip import Clip
@@ -252,7 +253,7 @@ def test_the_place_in_the_queue_is_shown(
     upload(own, file)
     line, leave = served[0].line, threading.Event()
     other = line.enter("other", "work")
-    other.start(iter(lambda: leave.wait(0.05), True))
+    other.start(once(leave.wait))  # in one step, so it gives way to nobody
     try:
         until(lambda: line.holder is other, 10)
         own.locator("#analyse").click()

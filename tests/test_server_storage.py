@@ -184,11 +184,11 @@ def test_a_killed_server_leaves_nothing_behind_after_the_next_start(tmp_path: Pa
 ASK = """
 import json, sys
 from core_models import conversation
+from core_models.media import LIMITS
 decoder = conversation._start()
 asked = {"task": "probe", "path": sys.argv[1], "memory": 2**31, "cpu_seconds": 60}
-asked |= {"file_size": 0, "max_pixels": 10**6, "max_seconds": 60}
-decoder.stdin.write(json.dumps(asked).encode())
-decoder.stdin.close()
+asked |= {"file_size": 0} | {n: v for n, v in vars(LIMITS).items() if n.startswith("max_")}
+decoder.stdin.write(json.dumps(asked).encode() + b"\\n")
 print(decoder.pid, flush=True)
 decoder.wait()
 """
