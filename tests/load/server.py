@@ -74,7 +74,7 @@ class Server:
     def sample(self) -> Sample:
         """What it holds now."""
         own, others = self.process.pid, _below(self.process.pid)
-        held = [p.stat().st_size for p in _walk(self.temp)]
+        held = _sizes(self.temp)
         return Sample(
             rss_mb=_rss(own),
             children_mb=round(sum(map(_rss, others)), 1),
@@ -91,12 +91,13 @@ class Server:
         return {name: max(row[name] for row in rows) for name in rows[0]} if rows else {}
 
 
-def _walk(folder: Path) -> list[Path]:
+def _sizes(folder: Path) -> list[int]:
+    """Bytes of the files below a folder, which come and go meanwhile."""
     found = []
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            if path.is_file() and path.stat():
-                found.append(path)
+    for at, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found.append(os.lstat(os.path.join(at, name)).st_size)
     return found
 
 
