@@ -14,11 +14,13 @@ import pytest
 import torch
 from captum.attr import (
     FeatureAblation,
+    GradientShap,
     InputXGradient,
     IntegratedGradients,
     NoiseTunnel,
     Occlusion,
     Saliency,
+    ShapleyValueSampling,
 )
 from torch import Tensor, nn
 
@@ -159,15 +161,44 @@ def test_gradient_shap_without_noise_nears_integrated_gradients(cross: Question)
     assert far(many, exact) < 0.1 < far(few, exact)
 
 
-def test_ablation_is_that_of_captum(cross: Question) -> None:
-    run = cross.analysis
-    shown = tuple(torch.ones(1, n) for n in run.tokens.sizes.values())
+def test_gradient_shap_is_that_of_captum(cross: Question) -> None:
+    made, empty = tuple(cross.tokens.values()), tuple(cross.empty.values())
+    spreads = tuple(0.2 * float(x.std(correction=0)) for x in made)
+    with seeded(3):
+        theirs = GradientShap(fused(cross)).attribute(made, empty, 4, spreads)
+    found = attributed(find("token-gradient-shap"), cross, samples=4, noise=0.2, seed=3)
+    sums = np.concatenate([x.detach().sum(dim=-1)[0].double().numpy() for x in theirs])
+    assert far(joined(found), sums) < 1e-4
+
+
+def kept(question: Question) -> Callable[..., Tensor]:
+    """The logit of CAAM for which tokens of picture, sound and text exist: (B, N) of 0 and 1."""
+    run, label = question.analysis, question.target.plus[0]
 
     def score(*keep: Tensor) -> Tensor:
         with torch.no_grad():
-            output = run.model.fuse(run.tokens, torch.cat(keep, dim=1) > 0.5)
-        return output.logits[:, cross.target.plus[0]]
+            return run.model.fuse(run.tokens, torch.cat(keep, dim=1) > 0.5).logits[:, label]
 
+    return score
+
+
+def test_sampled_shapley_values_are_those_of_captum(cross: Question) -> None:
+    players, sizes = groups(cross, 12), cross.analysis.tokens.sizes
+    shown = tuple(torch.ones(1, n) for n in sizes.values())
+    masks = tuple(players.owner[m][None] for m in sizes)
+    with seeded(0):
+        theirs = ShapleyValueSampling(kept(cross)).attribute(
+            shown, baselines=(0, 0, 0), feature_mask=masks, n_samples=1
+        )
+    found = attributed(find("token-shapley"), cross, most=12, orders=1)
+    for m, x in zip(sizes, theirs, strict=True):
+        each = x[0] / players.sizes[players.owner[m]]
+        assert np.allclose(found.scores[m], each.numpy(), atol=2e-6), m
+
+
+def test_ablation_is_that_of_captum(cross: Question) -> None:
+    run = cross.analysis
+    shown = tuple(torch.ones(1, n) for n in run.tokens.sizes.values())
     owner = torch.tensor(run.inputs.owner)
     video, audio, _ = run.tokens.sizes.values()
     masks = (
@@ -176,7 +207,7 @@ def test_ablation_is_that_of_captum(cross: Question) -> None:
         video + audio + owner[None],
     )
     assert len(masks) == len(shown)
-    theirs = FeatureAblation(score).attribute(
+    theirs = FeatureAblation(kept(cross)).attribute(
         shown, baselines=(0, 0, 0), feature_mask=masks, perturbations_per_eval=1
     )
     found = attributed(find("token-ablation"), cross, most=2000)
