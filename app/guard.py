@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from time import monotonic as now
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.policy import page_policy, policy
 from app.problems import DISK, FULL
+from app.streams import JOIN, Streams, streamed
 
 API = "/gradio_api/"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,10 +35,6 @@ OPEN_API: Routes = {
     "GET": (tuple(ASKED.split()), ("heartbeat/", "file=", "call/")),
     "POST": (("queue/join", "cancel", "upload", "reset", "reset/"), ("run/", "call/", "api/")),
 }
-WAIT = 1.0  # seconds in which the reader of a stream may come back
-# Seconds that the answer to a new event is held back. A page reads all its events from one stream,
-# which ends with the last; an event answered while that end is on its way would never be read.
-SETTLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -76,8 +71,8 @@ class Guard:
         ready: Callable[[], bool],
         gone: Callable[[str, float], None],
     ) -> None:
-        self.app, self.rules, self.ready, self.gone = app, rules, ready, gone
-        self.streams: Counter[str] = Counter()  # open, by session
+        self.app, self.rules, self.ready = app, rules, ready
+        self.streams = Streams(gone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -101,12 +96,14 @@ class Guard:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, as long as its body and pauses are not too long."""
         most, had, whole = _most(scope, self.rules), 0, scope["method"] != "POST"
-        begun, ended, session = False, False, streamed(scope)
+        begun, ended, left, session = False, False, False, streamed(scope)
         answer: Response | None = None
-        self.streams.update([session] if session else [])
+        event = b"" if scope["path"] == JOIN else None  # what was sent of it
+        if session:
+            self.streams.begin(session)
 
         async def read() -> Message:
-            nonlocal had, whole, answer
+            nonlocal had, whole, answer, event, left
             try:
                 patience = None if whole else self.rules.patience
                 message = await asyncio.wait_for(receive(), patience)
@@ -115,20 +112,27 @@ class Guard:
                 raise TooLargeError from None
             had += len(message.get("body", b""))
             whole = not message.get("more_body")
+            left = left or message["type"] == "http.disconnect"
             if had > most:
                 answer = refused(413, too_large(most))
                 raise TooLargeError
+            if event is not None:
+                event += message.get("body", b"")
             return message
 
         async def write(message: Message) -> None:
             nonlocal begun, ended
             if answer is not None and not begun:
                 return
-            if not begun and scope["path"] == f"{API}queue/join":
-                await asyncio.sleep(SETTLE)
+            if not begun and event is not None:
+                await self.streams.settled(event)
+            last = message["type"] == "http.response.body" and not message.get("more_body")
+            if last and ended:
+                await self.streams.read(receive)
             begun = True
+            if session and not left:
+                ended = self.streams.closes(session, message) or last or ended
             await send(message)
-            ended = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:
             await self.app(scope, read, write)
@@ -140,15 +144,9 @@ class Guard:
             answer = refused(507, DISK)
         finally:
             if session:
-                self.streams -= Counter([session])
-                if begun and not ended:
-                    asyncio.get_running_loop().call_later(WAIT, self._left, session, now())
+                self.streams.end(session, early=begun and not ended)
         if answer is not None and not begun:
             await answer(scope, receive, send)
-
-    def _left(self, session: str, at: float) -> None:
-        if not self.streams[session]:
-            self.gone(session, at)
 
 
 def refusal(scope: Scope, rules: Rules) -> Response | None:
@@ -220,18 +218,6 @@ def served(path: str, files: Path) -> bool:
     except (OSError, ValueError, RuntimeError):
         return False
     return found.is_file() and found.is_relative_to(files.resolve())
-
-
-def streamed(scope: Scope) -> str:
-    """The session of a stream of answers; "" for other requests."""
-    path = scope["path"]
-    if path == f"{API}queue/data":
-        asked = scope["query_string"].decode("latin-1")
-        pairs = (pair.partition("=") for pair in asked.split("&"))
-        return next((unquote(value) for key, _, value in pairs if key == "session_hash"), "")
-    if scope["method"] == "GET" and path.startswith(f"{API}call/"):
-        return str(path).rsplit("/", 1)[1]
-    return ""
 
 
 def refused(status: int, why: str) -> Response:
