@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,16 +62,17 @@ def stages(job: Job[Any], runs: Runs, device: torch.device, asked: Asked) -> Ite
     given = [Path(path) for path in (asked.path, asked.subtitles) if path]
     with runs.leases.hold(folder, *given):
         try:
-            for made in _made(job, device, asked, folder):
-                if isinstance(made, Run):
-                    runs.put(made)
-                yield made
+            run = yield from _made(job, device, asked, folder)
         except BaseException:
             runs.leases.remove(folder)
             raise
+        runs.put(run)  # from here on its files are the store's
+        yield run
 
 
-def _made(job: Job[Any], device: torch.device, asked: Asked, folder: Path) -> Iterator[Stage | Run]:
+def _made(
+    job: Job[Any], device: torch.device, asked: Asked, folder: Path
+) -> Generator[Stage, None, Run]:
     yield Stage(0.05, "Loading the model")
     model = load(asked.model, device)
     yield Stage(0.15, "Reading the clip")
@@ -94,4 +95,4 @@ def _made(job: Job[Any], device: torch.device, asked: Asked, folder: Path) -> It
         )  # fmt: skip
 
     run, notice = spared_on(device, begun)
-    yield renoted(run, notice)
+    return renoted(run, notice)

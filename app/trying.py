@@ -103,7 +103,9 @@ class WhatIf:
         said = [word.text for word in now.clip.words]
         marks = [(word, i) for i, word in enumerate(said[:WORDS], 1)]
         groups = dict(zip(form.groups.values(), suited(able[0]), strict=True))
-        for name, value in drawn(run).items():
+        with self.runs.using(run):
+            regions = drawn(run)
+        for name, value in regions.items():
             visible = name in ASKS[able[0]]
             groups[form.groups[name]] = gr.HTML(value, visible=visible)
         return {

@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 
+from app import analysing
 from app.problems import DISK, sentence
 from app.session import Run, begin, exported, reasoned
 from app.storage import FRESH, STRAY, Leases, size, sweep
@@ -26,7 +31,7 @@ from explain.methods.registry import find
 from explain.question import Question
 from explain.targets import target
 
-HOUR = 3600.0
+HOUR, CPU = 3600.0, torch.device("cpu")
 ON: tuple[Modality, ...] = ("video",)
 
 
@@ -221,3 +226,23 @@ def test_a_decoder_ends_with_the_server_that_was_killed(tmp_path: Path) -> None:
     while runs():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_run_that_is_kept_keeps_its_files_though_its_job_is_ended(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(job: Any, device: Any, asked: Any, folder: Path) -> Generator[str, None, Run]:
+        (folder / "maps.bin").write_bytes(b"x")
+        yield "under way"
+        return Run("r", analysis, analysis, Footage(folder / "clip.mp4"), folder)
+
+    monkeypatch.setattr(analysing, "_made", work)
+    asked = cast(Any, SimpleNamespace(path="clip.mp4", subtitles=None))
+    for steps, files in ((2, 1), (1, 0)):
+        runs = Runs()
+        under_way = cast(Any, analysing.stages(cast(Any, None), runs, CPU, asked))
+        for _ in range(steps):
+            next(under_way)
+        under_way.close()
+        assert len(list(runs.folder().parent.glob("*/maps.bin"))) == files
+        assert (runs.get("r") is not None) == bool(files)
