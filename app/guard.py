@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.policy import page_policy, policy
 from app.problems import DISK, FULL
+from app.storage import remove_parts
 from app.streams import JOIN, Streams, streamed
 
 API = "/gradio_api/"
+UPLOAD = f"{API}upload"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Routes = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]  # by method: exact, and beginnings
 PAGE = "/ /config /config/ /theme.css /favicon.ico /robots.txt /manifest.json /pwa_icon /logout"
@@ -73,6 +75,7 @@ class Guard:
     ) -> None:
         self.app, self.rules, self.ready = app, rules, ready
         self.streams = Streams(gone)
+        self.uploads = 0  # under way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -101,6 +104,8 @@ class Guard:
         event = b"" if scope["path"] == JOIN else None  # what was sent of it
         if session:
             self.streams.begin(session)
+        uploads = scope["path"] == UPLOAD
+        self.uploads += uploads
 
         async def read() -> Message:
             nonlocal had, whole, answer, event, left
@@ -108,13 +113,13 @@ class Guard:
                 patience = None if whole else self.rules.patience
                 message = await asyncio.wait_for(receive(), patience)
             except (TimeoutError, asyncio.TimeoutError):
-                answer = refused(408, "The request stopped halfway; send it again.")
+                answer = refused(408, "The request stopped halfway; send it again.", uploads)
                 raise TooLargeError from None
             had += len(message.get("body", b""))
             whole = not message.get("more_body")
             left = left or message["type"] == "http.disconnect"
             if had > most:
-                answer = refused(413, too_large(most))
+                answer = refused(413, too_large(most), uploads)
                 raise TooLargeError
             if event is not None:
                 event += message.get("body", b"")
@@ -141,10 +146,13 @@ class Guard:
         except OSError as error:
             if error.errno not in FULL or begun:
                 raise
-            answer = refused(507, DISK)
+            answer = refused(507, DISK, uploads)
         finally:
             if session:
                 self.streams.end(session, early=begun and not ended)
+            self.uploads -= uploads
+            if uploads and not self.uploads:
+                remove_parts(self.rules.files)  # whole files have been moved on
         if answer is not None and not begun:
             await answer(scope, receive, send)
 
@@ -167,7 +175,7 @@ def refusal(scope: Scope, rules: Rules) -> Response | None:
         return refused(403, "This file is not served.")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > _most(scope, rules):
-        return refused(413, too_large(_most(scope, rules)))
+        return refused(413, too_large(_most(scope, rules)), path == UPLOAD)
     return None
 
 
@@ -220,10 +228,12 @@ def served(path: str, files: Path) -> bool:
     return found.is_file() and found.is_relative_to(files.resolve())
 
 
-def refused(status: int, why: str) -> Response:
-    """One sentence, as the page and its clients read it."""
-    said = {"detail": why, "error": HTTPStatus(status).phrase}
-    return JSONResponse(said, status, {"connection": "close"} if status == 413 else None)
+def refused(status: int, why: str, plain: bool = False) -> Response:
+    """One sentence, as the page and its clients read it; plain where the page shows all."""
+    headers = {"connection": "close"} if status == 413 else None
+    if plain:
+        return PlainTextResponse(why, status, headers)
+    return JSONResponse({"detail": why, "error": HTTPStatus(status).phrase}, status, headers)
 
 
 def too_large(most: int) -> str:
@@ -231,7 +241,7 @@ def too_large(most: int) -> str:
 
 
 def _most(scope: Scope, rules: Rules) -> int:
-    return rules.upload if scope["path"] == f"{API}upload" else rules.body
+    return rules.upload if scope["path"] == UPLOAD else rules.body
 
 
 def _hardened(scope: Scope, send: Send, rules: Rules) -> Send:

@@ -121,6 +121,13 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what uploads that ended before they were whole have left."""
+    for path in folder.iterdir():
+        if not path.is_dir():
+            remove(path)
+
+
 def sweep(folder: Path, keep: Collection[Path], age: float, limit: int) -> int:
     """Remove parts of uploads that were broken off, files older than some seconds, and the oldest
     beyond so many bytes; returns how many. keep: files that stay.

@@ -30,6 +30,7 @@ from explain.attribute import attribute
 from explain.question import Question
 from tests.media_files import even, make_clip, tone
 from tests.page import WAIT, analyse, report_opens, upload, viewer
+from tests.waiting import until
 
 EVIL = "<img src=x onerror=window.hit=1>"
 METHOD = "token-integrated-gradients"
@@ -54,15 +55,6 @@ def own(browser: Browser, served: tuple[Dashboard, str]) -> Iterator[Page]:
     expect(page.locator("#analyse")).to_be_visible(timeout=WAIT)
     yield page
     context.close()
-
-
-def until(true: Callable[[], bool], seconds: float) -> float:
-    """How long it took."""
-    begun = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun < seconds
-        time.sleep(0.02)
-    return time.monotonic() - begun
 
 
 def test_names_tags_and_words_are_text_in_page_and_report(tab: Page, tmp_path: Path) -> None:

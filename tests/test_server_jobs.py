@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from app import jobs
 from app.jobs import Bounds, BusyError, Job, Line, TooLongError, aside, once
 from app.problems import MEMORY, UNFORESEEN, sentence
+from tests.waiting import until
 
 SOON = 5.0  # seconds in which it must have happened, on a busy machine
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def steps(job: Job[int], many: int, pause: float = 0.02) -> Iterator[int]:
