@@ -39,7 +39,10 @@ def distrust() -> Iterator[None]:
 
 
 def ask(task: str, source: Path, limits: Limits, **asked: Any) -> tuple[Any, Arrays]:
-    """Facts and arrays from a decoder process of its own."""
+    """Facts and arrays from a decoder process of its own.
+
+    Raises MediaError for a file that cannot be used, OSError where the disk is full.
+    """
     writes = task == "preview"
     request = {"task": task, "path": str(source), **asked}
     request |= {n: v for n, v in vars(limits).items() if n.startswith("max_")}
@@ -51,6 +54,8 @@ def ask(task: str, source: Path, limits: Limits, **asked: Any) -> tuple[Any, Arr
     with distrust():
         sent = json.dumps(request).encode() + b"\n"
         facts, arrays = parse(converse(sent, seconds, largest, limits.tick))
+        if full := facts.get("full"):
+            raise OSError(int(full), os.strerror(int(full)))
         if "refused" in facts:
             raise MediaError(plain(str(facts["refused"]))[:300] or UNREADABLE)
         return facts, arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -92,6 +93,16 @@ def test_the_decoder_is_restricted(action: str, error: str, tmp_path: Path) -> N
         capture_output=True, text=True, env=conversation.environment(), check=False,
     )  # fmt: skip
     assert done.stdout == "stopped\n", done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no full disk to write to")
+def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    path, out = make_clip(tmp_path / "a.mp4", even(2, 10)), tmp_path / "copy.mp4"
+    (tmp_path / "copy.mp4.part").symlink_to("/dev/full")
+    with pytest.raises(OSError) as raised:
+        preview(path, out)
+    assert raised.value.errno == errno.ENOSPC
+    assert not out.exists()
 
 
 def test_too_little_memory_is_one_sentence(tmp_path: Path) -> None:

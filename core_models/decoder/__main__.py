@@ -6,6 +6,7 @@ The request is one line; the answer is a length, a JSON header and raw arrays.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -17,6 +18,8 @@ import numpy as np
 
 from core_models.decoder.refused import Refused, Request
 from core_models.decoder.tasks import TASKS, Answer
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def restrict(memory: int, seconds: int, file_size: int) -> None:
@@ -33,7 +36,9 @@ def restrict(memory: int, seconds: int, file_size: int) -> None:
 
 
 def answer(request: Request) -> Answer:
-    """What was asked, or {"refused": sentence}; an empty one where there is no more to say."""
+    """What was asked, or {"refused": sentence}; an empty one where there is no more to say, with
+    the error number where the disk that it writes to is full.
+    """
     try:
         return TASKS[request["task"]](request)
     except Refused as refusal:
@@ -44,8 +49,9 @@ def answer(request: Request) -> Answer:
             "refused": f"Reading this file needs more than the {most:.2g} GB of memory that it may "
             "use; it is damaged or too large: choose another file."
         }, {}
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError, UnicodeError):
-        return {"refused": ""}, {}
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, UnicodeError) as error:
+        code = error.errno if isinstance(error, OSError) and error.errno in FULL else None
+        return {"refused": "", "full": code}, {}
 
 
 def end_with_parent() -> None:
