@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import torch
@@ -15,33 +16,91 @@ from core_models.clip import Stream
 NAME = re.compile(r"(fusion|decoder)\.(\d+)\.([\w+-]+)<-([\w+-]+)")
 
 
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """A map not computed yet: q (B, heads, Q, d) looks up k (B, heads, K, d).
+
+    mask: bool (B, 1, 1 or Q, K), which keys count; some: bool (B, 1, 1 or Q, 1), which rows have
+    any; None: all.
+    """
+
+    q: Tensor
+    k: Tensor
+    mask: Tensor | None = None
+    some: Tensor | None = None
+
+    def weights(self) -> Tensor:
+        """(B, heads, Q, K)"""
+        scores = self.q * self.q.shape[-1] ** -0.5 @ self.k.transpose(-2, -1)  # (B, heads, Q, K)
+        if self.mask is not None:
+            scores = scores.masked_fill(~self.mask, -torch.inf)
+        weights = scores.softmax(dim=-1)  # (B, heads, Q, K)
+        return weights if self.some is None else weights * self.some
+
+    def first(self, rows: int | None) -> Lookup:
+        """Of the first queries alone; None: of all."""
+        parts = (self.mask, self.some)
+        cut = (None if x is None else x[:, :, :rows] for x in parts)
+        return Lookup(self.q[:, :, :rows], self.k, *cut)
+
+    def halved(self) -> Lookup:
+        """Half of the bytes. What all keys share changes no map: rounded without it, they keep
+        more of what does.
+        """
+        k = self.k - self.k.mean(dim=-2, keepdim=True) if self.mask is None else self.k
+        return replace(self, q=self.q.half(), k=k.half())
+
+    def full(self) -> Lookup:
+        return replace(self, q=self.q.float(), k=self.k.float())
+
+
 class Trace(Mapping[str, Tensor]):
     """Attention maps by name, in the order they were computed: (B, heads, Q, K) each.
 
-    The maps are the very tensors on the path to the output, so
-    ``torch.autograd.grad(score, list(trace.values()))`` works on them.
-    vectors: what a map weighs, the value vectors (B, heads, K, d), where they were given.
+    Where gradients are on, the maps are the very tensors on the path to the output, so
+    ``torch.autograd.grad(score, list(trace.values()))`` works on them. Where they are off, the
+    output comes from fused attention; queries and keys are kept in half precision, and a map is
+    computed anew, to about 1e-3, each time that it is looked at. One that takes less room than
+    they do is kept itself.
+    lengths: of the value vectors that a map weighs (B, heads, K), where they were given.
     """
 
     def __init__(self) -> None:
-        self._maps: dict[str, Tensor] = {}
-        self.vectors: dict[str, Tensor] = {}
+        self._maps: dict[str, Tensor | Lookup] = {}
+        self.lengths: dict[str, Tensor] = {}
 
-    def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
+    def add(self, name: str, found: Tensor | Lookup, vectors: Tensor | None = None) -> None:
         if name in self._maps:
             raise ValueError(f"the map {name!r} was recorded twice in one trace")
-        self._maps[name] = weights
+        self._maps[name] = found if isinstance(found, Tensor) else _smaller(found)
         if vectors is not None:
-            self.vectors[name] = vectors
+            self.lengths[name] = vectors.detach().norm(dim=-1)
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._maps[name]
+        found = self._maps[name]
+        return found if isinstance(found, Tensor) else found.full().weights()
+
+    @property
+    def nbytes(self) -> int:
+        """What the maps take in memory."""
+        return sum(
+            x.untyped_storage().nbytes()
+            for found in self._maps.values()
+            for x in ((found,) if isinstance(found, Tensor) else (found.q, found.k))
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._maps)
 
     def __len__(self) -> int:
         return len(self._maps)
+
+
+def _smaller(found: Lookup) -> Tensor | Lookup:
+    """The map, or queries and keys in half precision."""
+    queries, keys, width = found.q.shape[-2], *found.k.shape[-2:]
+    whole = 2 * queries * keys <= (queries + keys) * width  # numbers of 4 bytes, and of 2
+    return found.weights() if whole else found.halved()
 
 
 class Path(NamedTuple):
@@ -81,7 +140,7 @@ def attend(
     record: Trace | None = None,
     name: str = "",
 ) -> Tensor:
-    """Scaled dot-product attention; fused unless a record is asked for.
+    """Scaled dot-product attention; fused unless a record for gradients is asked for.
 
     q: (B, heads, Q, d); k, v: (B, heads, K, d); keep: bool (B, K), which keys exist, or
     (B, Q, K), which keys each query may read. A row without any key gets zeros and sends no
@@ -92,17 +151,15 @@ def attend(
         rows = keep[:, None] if keep.ndim == 2 else keep  # (B, 1 or Q, K)
         some = rows.any(dim=-1, keepdim=True)[:, None]  # (B, 1, 1 or Q, 1)
         mask = rows[:, None] | ~some  # (B, 1, 1 or Q, K)
-    if record is None:
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return out if some is None else out * some
-    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, heads, Q, K)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
-    weights = scores.softmax(dim=-1)  # (B, heads, Q, K)
-    if some is not None:
-        weights = weights * some
-    record.add(name, weights, v)
-    return weights @ v
+    lookup = Lookup(q, k, mask, some)
+    if record is not None and torch.is_grad_enabled():
+        weights = lookup.weights()
+        record.add(name, weights, v)
+        return weights @ v
+    if record is not None:
+        record.add(name, lookup, v)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return out if some is None else out * some
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

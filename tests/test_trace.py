@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core_models.trace import Trace, attend
+from core_models.trace import Lookup, Trace, attend
 
 
 def qkv(batch: int = 3, queries: int = 5, keys: int = 7) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,3 +78,57 @@ def test_a_name_is_recorded_once() -> None:
     attend(*qkv(), record=trace, name="map")
     with pytest.raises(ValueError, match="twice"):
         attend(*qkv(), record=trace, name="map")
+
+
+def large(queries: int = 80, keys: int = 90) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps that take more room than what they are made of."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, n, 16) for n in (queries, keys, keys))
+    return q, k, v
+
+
+MASKS = [
+    None,
+    torch.arange(90)[None] < 40,  # (1, K)
+    torch.arange(90) < torch.arange(80)[None, :, None],  # (1, Q, K); the first row has no key
+]
+
+
+@pytest.mark.parametrize("keep", MASKS, ids=["all keys", "masked", "causal"])
+def test_without_gradients_the_output_is_fused_and_the_maps_are_the_same(
+    keep: Tensor | None,
+) -> None:
+    exact, trace = Trace(), Trace()
+    attend(*large(), keep=keep, record=exact, name="map")
+    with torch.no_grad():
+        recorded = attend(*large(), keep=keep, record=trace, name="map")
+        fused = attend(*large(), keep=keep)
+    assert torch.equal(recorded, fused)
+    torch.testing.assert_close(trace["map"], exact["map"], atol=1e-3, rtol=0)
+    torch.testing.assert_close(trace["map"].sum(-1), exact["map"].sum(-1))
+    assert torch.equal(trace["map"] == 0, exact["map"] == 0)
+    torch.testing.assert_close(trace.lengths["map"], large()[2].norm(dim=-1))
+
+
+@pytest.mark.parametrize("count", [4, 16, 17, 90])
+def test_what_is_kept_of_a_layer_is_at_most_four_bytes_a_number(count: int) -> None:
+    """Of N tokens of width d: queries and keys in half precision, or a map that is smaller yet."""
+    trace, (q, k, v) = Trace(), torch.randn(3, 1, 2, count, 16)
+    with torch.no_grad():
+        attend(q, k, v, record=trace, name="map")
+    exact = Lookup(q, k).weights()
+    assert trace.nbytes == min(4 * count * 2 * 16, 4 * exact.numel())
+    tolerance = 1e-3 if trace.nbytes < 4 * exact.numel() else 0
+    torch.testing.assert_close(trace["map"], exact, atol=tolerance, rtol=0)
+
+
+def test_what_all_keys_share_costs_no_precision() -> None:
+    """As in towers where one number of every key is far larger than the others."""
+    q, k, v = (x.clone() for x in large())
+    q[..., 0] *= 10
+    k[..., 0] += 50
+    trace, exact = Trace(), Lookup(q, k).weights()
+    with torch.no_grad():
+        attend(q, k, v, record=trace, name="map")
+    torch.testing.assert_close(trace["map"], exact, atol=2e-3, rtol=0)
+    assert (Lookup(q.half(), k.half()).full().weights() - exact).abs().max() > 1e-2

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from core_models.clip import Modality
 from core_models.layout import FrameGrid, Layout, WordGrid
-from core_models.trace import Trace
+from core_models.trace import Lookup, Trace
 from explain.attention.cells import on_cells
 
 Array = NDArray[np.float32]
@@ -36,11 +36,14 @@ class Gist(Trace):
         super().__init__()
         self.tick = tick
 
-    def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
+    def add(self, name: str, found: Tensor | Lookup, vectors: Tensor | None = None) -> None:
         self.tick()
         if RECORDED.fullmatch(name):
-            kept = weights[:, :, :1].clone() if name.startswith("video") else weights
-            super().add(name, kept)
+            rows = 1 if name.startswith("video") else None  # [CLS] is the first of all
+            if isinstance(found, Tensor):
+                super().add(name, found[:, :, :rows].clone())
+            else:
+                super().add(name, found.first(rows).weights())
 
 
 def reduced(

@@ -47,6 +47,6 @@ def received(maps: Maps, wires: Wiring) -> Tensor:
 def lengths(trace: Trace) -> dict[str, Tensor]:
     """|alpha| · ||v||, the mean of heads: (Q, K) by the name of the map."""
     return {
-        name: (weights * trace.vectors[name].norm(dim=-1)[:, :, None])[0].mean(dim=0).cpu()
+        name: (weights * trace.lengths[name][:, :, None])[0].mean(dim=0).cpu()
         for name, weights in trace.items()
     }

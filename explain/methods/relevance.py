@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from core_models.trace import Trace
+from core_models.trace import Lookup, Trace
 from explain.methods.method import Step
 from explain.methods.relevance_rules import rule_5, rule_10, rule_11, rules_6_7
 from explain.methods.wiring import Maps, Read, Steps, Wiring, wiring
@@ -27,8 +27,10 @@ from explain.question import Question
 class Watched(Trace):
     """A record of maps that gradients reach, also where nothing before them has one."""
 
-    def add(self, name: str, weights: Tensor, vectors: Tensor | None = None) -> None:
-        super().add(name, weights if weights.requires_grad else weights.requires_grad_(), vectors)
+    def add(self, name: str, found: Tensor | Lookup, vectors: Tensor | None = None) -> None:
+        if isinstance(found, Tensor) and not found.requires_grad:
+            found.requires_grad_()
+        super().add(name, found, vectors)
 
 
 def relevance(question: Question) -> Iterator[Step]:
