@@ -14,7 +14,7 @@ from app.session import Run, begin, renoted
 from app.spare import spared_on
 from app.store import Runs
 from core_models.clip import Modality
-from core_models.interface import Decoding
+from core_models.interface import Decoding, Model
 from core_models.media import LIMITS, load_clip
 from core_models.registry import load
 from explain.analysis import captioned
@@ -87,12 +87,11 @@ def _made(
     yield Stage(0.4, f"Looking at {len(clip.frames)} frames")
     kept = {**asked.arguments, "frames": model.frames}
 
-    def begun(place: torch.device) -> Run:
-        here = {**kept, "device": place.type}
+    def begun(read: Model, place: torch.device) -> Run:
         return begin(
-            load(asked.model, place), clip, Path(asked.path), folder, asked.streams, here,
+            read, clip, Path(asked.path), folder, asked.streams, {**kept, "device": place.type},
             asked.decoding, job.session, job.tick,
         )  # fmt: skip
 
-    run, notice = spared_on(device, begun)
+    run, notice = spared_on(device, asked.model, begun)
     return renoted(run, notice)

@@ -9,7 +9,8 @@ from typing import TypeVar
 import torch
 
 from app.jobs import freed
-from core_models.interface import Captioner, Inputs, Tokens
+from core_models.interface import Captioner, Inputs, Model, Tokens
+from core_models.prepare import sparing
 from core_models.registry import load
 from explain.analysis import Analysis
 from explain.question import Question
@@ -42,15 +43,26 @@ def spared(
         freed()  # here, where the error and what its frames held are gone
 
 
-def spared_on(device: torch.device, work: Callable[[torch.device], T]) -> tuple[T, str]:
-    """The same for work that names its device: once more when memory was given back, then there."""
-    for place, notice in ((device, ""), (device, LESS), (CPU, ON_CPU)):
+def spared_on(
+    device: torch.device, model: str, work: Callable[[Model, torch.device], T]
+) -> tuple[T, str]:
+    """The same for work on a model, by its name in the registry: with fewer frames in the tower
+    at a time, where it can do that, then on the CPU.
+    """
+    tries: tuple[tuple[torch.device, Callable[[Model], Model | None], str], ...] = (
+        (device, lambda read: read, ""),
+        (device, sparing, LESS),
+        (CPU, lambda read: read, ON_CPU),
+    )
+    for place, made, notice in tries:
+        if (read := made(load(model, place))) is None:
+            continue
         try:
-            return work(place), notice
+            return work(read, place), notice
         except torch.OutOfMemoryError:
             if notice == ON_CPU:
                 raise
-        freed()
+        freed()  # here, where the error and what its frames held are gone
     raise AssertionError
 
 

@@ -84,6 +84,7 @@ class CAAM(nn.Module):
     frames = 8
     needs: tuple[Modality, ...] = ()
     reference: Reference | None = None
+    at_once: int | None = None  # frames in the tower; None: all
 
     def __init__(self, config: CAAMConfig, towers: bool = True, name: str = "caam") -> None:
         """towers=False leaves the frozen encoders out: for training from cached features."""
@@ -155,7 +156,7 @@ class CAAM(nn.Module):
         """The towers' outputs: video (B, T * cells, d_v), audio (B, N, d_a), text (B, L, d_t)."""
         out: dict[Modality, Tensor] = {}
         if (x := inputs.values.get("video")) is not None:
-            out["video"] = watch(self.vision, x, record)
+            out["video"] = watch(self.vision, x, record, self.at_once)
         if (x := inputs.values.get("audio")) is not None:
             out["audio"] = self.hearing(x)
         if (x := inputs.values.get("text")) is not None:

@@ -39,6 +39,7 @@ class MICap(nn.Module):
     modalities = MODALITIES
     needs: tuple[Modality, ...] = ("video",)
     reference: Reference | None = None
+    at_once: int | None = None  # frames in the tower; None: all
 
     def __init__(self, config: MICapConfig, towers: bool = True, name: str = "micap") -> None:
         """towers=False leaves the frozen encoders out; `adopt` then brings the words."""
@@ -139,7 +140,7 @@ class MICap(nn.Module):
         """The towers and the common width."""
         features: dict[Modality, Tensor] = {}
         if (x := inputs.values.get("video")) is not None:
-            features["video"] = watch(self.vision, x, record)
+            features["video"] = watch(self.vision, x, record, self.at_once)
         if (x := inputs.values.get("text")) is not None:
             features["text"] = self.reading(x, record=record)
         return self.embed(features, when(inputs.clip, self.device))

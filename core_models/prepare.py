@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ KINDS: Mapping[Modality, type[Tower]] = {
 }
 SILENCE = 1e-4  # of full scale: a track that never gets louder says nothing
 Values = dict[Modality, Tensor]
+M = TypeVar("M")
 
 
 def misfit(towers: nn.ModuleDict, sources: Mapping[Modality, str], widths: Sequence[int]) -> str:
@@ -65,9 +68,21 @@ def words(
     return values, tuple(owner), notices
 
 
-def watch(tower: VisionTower, frames: Tensor, record: Trace | None = None) -> Tensor:
-    """Frames (B, T, 3, S, S) through the tower: (B, T * cells, d)."""
-    cells = tower(frames.flatten(0, 1), record)  # (B * T, cells, d)
+def watch(
+    tower: VisionTower, frames: Tensor, record: Trace | None = None, at_once: int | None = None
+) -> Tensor:
+    """Frames (B, T, 3, S, S) through the tower, so many at once: (B, T * cells, d)."""
+    flat = frames.flatten(0, 1)  # (B * T, 3, S, S)
+    if at_once is None:
+        cells = tower(flat, record)  # (B * T, cells, d)
+    else:
+        records = [None if record is None else Trace() for _ in flat.split(at_once)]
+        parts = zip(flat.split(at_once), records, strict=True)
+        cells = torch.cat([tower(part, kept) for part, kept in parts])
+        if record is not None:
+            kept = [r for r in records if r is not None]
+            for name in kept[0]:
+                record.add(name, torch.cat([r[name] for r in kept]))
     return cells.unflatten(0, frames.shape[:2]).flatten(1, 2)
 
 
@@ -101,3 +116,14 @@ def blank(inputs: Inputs, tower: TextTower) -> Inputs:
         pad = torch.full(text.shape[:2], tower.tokenizer.pad_token_id, device=text.device)
         values["text"] = tower.embed(pad)
     return replace(inputs, values=values)
+
+
+def sparing(model: M) -> M | None:
+    """The same model, its weights shared, that looks at one frame at a time; None where it looks
+    at all of them together.
+    """
+    if not hasattr(model, "at_once"):
+        return None
+    made: Any = copy(model)
+    made.at_once = 1
+    return made

@@ -11,8 +11,9 @@ import torch
 
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
-from core_models.interface import Inputs, Tokens
+from core_models.interface import Inputs, Model, Tokens
 from core_models.layout import FrameGrid, WordGrid
+from core_models.prepare import sparing
 from core_models.trace import Trace, attend
 from explain.analysis import Analysis, analyse, toggle
 from explain.attention.maps import hygiene, maps
@@ -208,3 +209,14 @@ def test_the_export_has_the_towers_that_are_on(analysis: Analysis, tmp_path: Pat
     assert {n for n in written if "tower.picture" in n} == {
         f"figures/tower.picture.{kind}" for kind in ("png", "svg", "pdf")
     }
+
+
+def test_frames_looked_at_one_by_one_give_the_same(model: Model, clip: Clip) -> None:
+    spare = sparing(model)
+    if spare is None:
+        pytest.skip("looks at all frames together")
+    whole, parts = analyse(model, clip), analyse(spare, clip)
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-5)
+    assert parts.towers.keys() == whole.towers.keys() and "tower.video.0" in whole.towers
+    for name, seen in whole.towers.items():
+        np.testing.assert_allclose(parts.towers[name], seen, atol=2e-3)
