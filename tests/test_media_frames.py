@@ -78,8 +78,8 @@ def test_only_groups_that_hold_a_wanted_frame_are_decoded(
 ) -> None:
     path = make_clip(tmp_path / "a.mp4", even(20, 10), options={"g": "10"})
     request = {"path": str(path), **asdict(LIMITS)}
-    keys = scan(open_source(request)).keys
-    assert keys == pytest.approx(range(20))
+    index = scan(open_source(request))
+    assert index.keys == pytest.approx(range(20))
     count = [0]
     decoded = pictures.decoded
 
@@ -89,7 +89,7 @@ def test_only_groups_that_hold_a_wanted_frame_are_decoded(
             yield shown
 
     monkeypatch.setattr(pictures, "decoded", counted)
-    shots, faults = pictures.shoot(request, [3.25, 3.75, 15.05], keys, painter.Painter((99, 99)))
+    shots, faults = pictures.shoot(request, [3.25, 3.75, 15.05], index, painter.Painter((99, 99)))
     assert [at for at, _ in shots] == pytest.approx([3.2, 3.7, 15.0]) and faults == 0
     assert count[0] <= 12  # of 200: nine in the group at 3 s, two in the one at 15 s
 

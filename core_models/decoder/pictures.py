@@ -15,15 +15,32 @@ from numpy.typing import NDArray
 
 from core_models.decoder.painter import Image, Painter
 from core_models.decoder.refused import Refused, Request
-from core_models.decoder.streams import OPTIONS, SEEKABLE, Source, family, open_source, packets
+from core_models.decoder.scan import Index
+from core_models.decoder.streams import (
+    OPTIONS,
+    SEEKABLE,
+    Source,
+    family,
+    mute,
+    open_source,
+    packets,
+)
+from core_models.decoder.unneeded import unneeded
 
 Shot = tuple[float, Image]
 
 
-def decoded(source: Source, faults: list[int]) -> Iterator[tuple[float, Any]]:
-    """Frames in the order of showing, with their times; faults[0] counts damaged packets."""
+def decoded(
+    source: Source, faults: list[int], omit: Callable[[Any], bool] | None = None
+) -> Iterator[tuple[float, Any]]:
+    """Frames in the order of showing, with their times; faults[0] counts damaged packets.
+
+    omit: whether a packet is left out.
+    """
     last = 0.0
     for packet in packets(source.container, source.video):
+        if omit and packet.size and omit(packet):
+            continue
         try:
             frames = packet.decode()
         except av.error.EOFError:
@@ -75,28 +92,53 @@ def select(
 
 
 def shoot(
-    request: Request, targets: Sequence[float], keys: Sequence[float], painter: Painter
+    request: Request, targets: Sequence[float], index: Index | None, painter: Painter
 ) -> tuple[list[Shot], int]:
     """Pictures for the targets, and how many packets were damaged.
 
-    Decodes a group of pictures only if it holds a target. Without keys, and where a key frame
-    cannot be trusted, it decodes everything in order, which gives the same pictures.
+    Decodes a group of pictures only if it holds a target, and leaves out of it what no wanted frame
+    is made from. Without an index, and where one cannot be trusted, it decodes everything in
+    order, which gives the same pictures.
     """
-    source = open_source(request)
-    if family(source.container) not in SEEKABLE:
-        keys = ()
-    shots: list[Shot] = []
+    source = mute(open_source(request))
+    if index and index.keys and index.shown and family(source.container) in SEEKABLE:
+        places = {max(1, bisect_right(index.shown, t)) - 1 for t in targets}
+        wanted = [index.shown[i] for i in sorted(places)]
+        if omit := unneeded(source, frozenset(wanted)):
+            shots, damaged = leap(source, targets, index.keys, painter, omit)
+            if not damaged and [at for at, _ in shots] == wanted:
+                return shots, 0
+            source = mute(open_source(request))
+        shots, damaged = leap(source, targets, index.keys, painter)
+        if shots:
+            return shots, damaged
+        source = mute(open_source(request))
     faults = [0]
+    shots = select(decoded(source, faults), targets, lambda f: painter(f, source.video))
+    if not shots:
+        raise nothing_decoded(source, request)
+    return shots, faults[0]
+
+
+def leap(
+    source: Source,
+    targets: Sequence[float],
+    keys: Sequence[float],
+    painter: Painter,
+    omit: Callable[[Any], bool] | None = None,
+) -> tuple[list[Shot], int]:
+    """From key frame to key frame; no pictures where one of them cannot be trusted."""
+    faults = [0]
+    shots: list[Shot] = []
     for slot, group in groupby(targets, lambda t: max(1, bisect_right(keys, t))):
         wanted = list(group)
         if slot > 1 and not seek(source, keys[slot - 1], wanted[0]):
-            return shoot(request, targets, (), painter)
-        part = select(decoded(source, faults), wanted, lambda f: painter(f, source.video))
+            return [], 0
+        shown = decoded(source, faults, omit)
+        part = select(shown, wanted, lambda f: painter(f, source.video))
         if slot > 1 and (not part or part[0][0] > wanted[0]):
-            return shoot(request, targets, (), painter)
+            return [], 0
         shots += [shot for shot in part if not shots or shot[0] > shots[-1][0]]
-    if not shots:
-        raise nothing_decoded(source, request)
     return shots, faults[0]
 
 

@@ -9,7 +9,7 @@ import av
 
 from core_models.decoder.refused import Refused
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import SEEKABLE, Source, family, packets
+from core_models.decoder.streams import SEEKABLE, Source, family, packets, ticks_of
 
 MAX_CUES, MAX_LETTERS = 2000, 500
 LEAST = 0.1  # of the length of a file that is cut short
@@ -20,10 +20,12 @@ SHORT_TICK = 0.004  # seconds
 class Index:
     """What the packets say: key frames, the spans of picture and sound, and the file's end.
 
-    count: whole frames of the picture; listed: those that the file names, 0 where it does not.
+    shown: when each frame is, in order. count: whole frames of the picture; listed: those that the
+    file names, 0 where it does not.
     """
 
     keys: tuple[float, ...]
+    shown: tuple[float, ...]
     count: int
     listed: int
     picture: tuple[float, float]
@@ -37,44 +39,52 @@ class Index:
 
 def scan(source: Source, sound: Sound | None = None, cues: list[Any] | None = None) -> Index:
     """Read the file once, decoding the sound and the text on the way."""
+    read: list[float] = []
     shown: list[float] = []
     most, torn = source.request["max_frames"], 0
     if listed(source) > most:
         raise too_many(f"{listed(source):,}", most)
     keys: list[float] = []
-    spans: dict[str, list[float]] = {}
+    spans: dict[str, tuple[float, float]] = {}
     streams = source.video, source.audio, source.captions if cues is not None else None
+    kinds = {s.index: (s.type, ticks_of(s)) for s in streams if s is not None}
     for packet in packets(source.container, *streams):
-        at, kind = source.time(packet), packet.stream.type
+        size = packet.size  # 0: the end of a stream, whose number av does not set
+        kind, ticks = kinds[packet.stream_index if size else packet.stream.index]
+        ticks = ticks or ticks_of(packet)
+        at = source.time(packet, ticks)
         if kind == "audio" and sound is not None:
             sound.feed(source, packet, at)
-        if at is None or not packet.size:
+        if at is None or ticks is None or not size:
             continue
-        if not packet.is_discard:
-            span = spans.setdefault(kind, [at, at])
-            lasts = min(60.0, float((packet.duration or 0) * packet.time_base))
-            span[0], span[1] = min(span[0], at), max(span[1], at + lasts)
+        if kept := not packet.is_discard:
+            until = at + min(60.0, (packet.duration or 0) * ticks[0] / ticks[1])
+            low, high = spans.get(kind, (at, at))
+            spans[kind] = low if low < at else at, high if high > until else until
         if kind == "video":
-            shown.append(at)
+            read.append(at)
             torn += packet.is_corrupt
-            if len(shown) > most:
+            if len(read) > most:
                 raise too_many("more", most)
             if packet.is_keyframe:
                 keys.append(at)
+            if kept:
+                shown.append(at)
         elif kind == "subtitle" and cues is not None and len(cues) < MAX_CUES:
             cues.extend(cue(packet, at))
-    if not shown:
+    if not read:
         raise Refused(
             "No frame of this video could be read; it is damaged or incomplete: "
             "choose another copy."
         )
-    first, last = spans.get("video", [min(shown), max(shown)])
-    if last == max(shown):  # the last frame does not say how long it stays
-        last += (last - first) / max(1, len(shown) - 1)
+    first, last = spans.get("video", (min(read), max(read)))
+    if last == max(read):  # the last frame does not say how long it stays
+        last += (last - first) / max(1, len(read) - 1)
     heard = spans.get("audio")
     index = Index(
         keys=tuple(sorted(set(keys))),
-        count=len(shown) - torn,
+        shown=tuple(sorted(shown)),
+        count=len(read) - torn,
         listed=listed(source),
         picture=(max(0.0, first), max(last, first + 0.001)),
         sound=(max(0.0, heard[0]), heard[1]) if heard else None,

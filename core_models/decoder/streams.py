@@ -29,6 +29,7 @@ AUDIO_CODECS = frozenset(
 TEXT_CODECS = frozenset({"mov_text", "subrip", "webvtt", "ass", "text"})
 SEEKABLE = frozenset({"mov", "matroska"})
 THREADS = min(4, os.cpu_count() or 1)
+SHARE = 1_000_000  # pixels: in smaller pictures a second thread costs more than it gains
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +47,22 @@ class Source:
     cut: bool
     request: Request
 
-    def time(self, item: Any) -> float | None:
-        """When a packet or frame is shown, or None if it does not say."""
-        stamp = item.dts if item.pts is None else item.pts
-        if stamp is None or not item.time_base:
+    def time(self, item: Any, ticks: tuple[int, int] | None = None) -> float | None:
+        """When a packet or frame is shown, or None if it does not say.
+
+        ticks: a second's share as a numerator and a denominator, for who knows: it is slow to ask.
+        """
+        stamp, ticks = item.pts, ticks or ticks_of(item)
+        stamp = item.dts if stamp is None else stamp
+        if stamp is None or ticks is None:
             return None
-        return float(stamp * item.time_base) - self.origin
+        return float(stamp * ticks[0] / ticks[1]) - self.origin
+
+
+def ticks_of(item: Any) -> tuple[int, int] | None:
+    """The unit in which a stream, packet or frame counts time, as a fraction of a second."""
+    base = item.time_base
+    return (base.numerator, base.denominator) if base else None
 
 
 def codec_of(stream: Any) -> str:
@@ -109,7 +120,8 @@ def open_source(request: Request) -> Source:
             "convert the clip to H.264 in an MP4 file."
         )
     video.codec_context.options = {"max_pixels": limit}
-    video.codec_context.thread_count = THREADS
+    pixels = video.codec_context.width * video.codec_context.height
+    video.codec_context.thread_count = min(THREADS, max(1, pixels // SHARE))
     video.thread_type = "AUTO"
     audio = best(container, "audio", container.streams.audio)
     text = [s for s in container.streams.subtitles if codec_of(s) in TEXT_CODECS]
@@ -119,6 +131,14 @@ def open_source(request: Request) -> Source:
             stream.discard = av.stream.Discard.all
     captions = text[0] if text else None
     return Source(container, video, audio, captions, origin_of(video, audio), cut, request)
+
+
+def mute(source: Source) -> Source:
+    """The same, of which nothing but the picture is read from here on."""
+    for stream in source.container.streams:
+        if stream.index != source.video.index:
+            stream.discard = av.stream.Discard.all
+    return source
 
 
 def packets(container: Any, *streams: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from core_models.decoder.preview import write_preview
 from core_models.decoder.refused import Request
 from core_models.decoder.scan import Index, scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import Source, codec_of, open_source, packets, video_streams
+from core_models.decoder.streams import Source, codec_of, mute, open_source, packets, video_streams
 from core_models.decoder.window import in_window, middles, window
 
 THUMBNAIL_WIDTH = 8
@@ -33,7 +33,7 @@ def load(request: Request) -> Answer:
     start, end = window(request, index)
     painter = Painter((request["side"], request["side"]))
     targets = middles(*in_window(index, start, end), request["frames"])
-    shots, faults = shoot(request, targets, index.keys, painter)
+    shots, faults = shoot(request, targets, index, painter)
     facts = describe(source, index, painter)
     facts |= {"start": start, "end": end, "cues": cues, "faults": faults}
     facts |= {"broken": sound.broken, "lost": sound.faults, "unread": sound.unread}
@@ -44,20 +44,20 @@ def load(request: Request) -> Answer:
 def probe(request: Request) -> Answer:
     source = open_source(request)
     index, painter = scan(source), Painter((16, 16))
-    shoot(request, [index.picture[0]], (), painter)
+    shoot(request, [index.picture[0]], None, painter)
     return describe(source, index, painter), {}
 
 
 def thumbnails(request: Request) -> Answer:
     source = open_source(request)
-    index = scan(source)
+    index = scan(source if source.cut else mute(source))
     targets = middles(*index.picture, request["count"])
     slots = [bisect_right(index.keys, t) - 1 for t in targets]
     if slots[0] >= 0 and len(set(slots)) == len(slots):  # enough key frames: they are cheap
         targets = [index.keys[i] for i in slots]
     height = request["height"]
     painter = Painter((height * THUMBNAIL_WIDTH, height))
-    return {}, stack(shoot(request, targets, index.keys, painter)[0])
+    return {}, stack(shoot(request, targets, index, painter)[0])
 
 
 def preview(request: Request) -> Answer:

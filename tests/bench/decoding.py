@@ -12,28 +12,27 @@ from core_models.decoder.painter import Painter
 from core_models.decoder.pictures import shoot
 from core_models.decoder.refused import Request
 from core_models.decoder.scan import scan
-from core_models.decoder.streams import open_source
+from core_models.decoder.streams import mute, open_source
 from core_models.decoder.window import middles
 from core_models.limits import LIMITS, SIDE
 from tests.bench.measure import Contest
-from tests.bench.stage import FPS, Stage, film
+from tests.bench.scenes import repeated, scene
+from tests.bench.stage import FPS, Stage
 
-LONG = 60  # seconds: more groups of pictures than frames are sampled
+SHORT, LONG = 4, 12  # times ten seconds: both hold more groups of pictures than are sampled
 
 
 def contests(stage: Stage) -> list[Contest]:
-    ten, long = stage.file, film(stage.folder / "long.mp4", LONG)
-    index = scan(open_source(request(ten)))
-    keys, end = [at - index.picture[0] for at in index.keys], index.picture[1]
-    made = [
-        Contest(f"{count} frames of 10 s, from the file", "decoding these frames alone",
-                partial(sample, ten, count), partial(mandatory, ten, keys, end, count), 1.5)
-        for count in (8, 32)
-    ]  # fmt: skip
+    ten = scene(stage.folder / "scene.mp4", 10)
+    short = repeated(stage.folder / "short.mp4", ten, SHORT)  # whose sampled frames are the same
+    long = repeated(stage.folder / "long.mp4", ten, LONG)
+    made = [against_mandatory("10 s", ten, count) for count in (8, 32)]
     made.append(
-        Contest(f"8 frames of {2 * LONG} s", f"8 frames of {LONG} s",
-                partial(sample, film(stage.folder / "longer.mp4", 2 * LONG), 8),
-                partial(sample, long, 8), 1.1)
+        against_mandatory("10 s of plain grey, which are decoded in no time", stage.file, 8)
+    )
+    made.append(
+        Contest(f"8 frames of {LONG}0 s", f"8 frames of {SHORT}0 s",
+                partial(sample, long, 8), partial(sample, short, 8), 1.1)
     )  # fmt: skip
     try:
         from decord import VideoReader, cpu
@@ -51,15 +50,23 @@ def contests(stage: Stage) -> list[Contest]:
     ]  # fmt: skip
 
 
+def against_mandatory(what: str, path: Path, count: int) -> Contest:
+    index = scan(open_source(request(path)))
+    keys, length = [at - index.picture[0] for at in index.keys], index.picture[1]
+    return Contest(f"{count} frames of {what}, from the file", "decoding these frames alone",
+                   partial(sample, path, count), partial(mandatory, path, keys, length, count),
+                   1.5)  # fmt: skip
+
+
 def request(path: Path) -> Request:
-    return {"path": str(path), "max_pixels": LIMITS.max_pixels}
+    return {"path": str(path), **vars(LIMITS)}
 
 
 def sample(path: Path, count: int) -> None:
     """As the decoder does it: an index of the file, then the groups that hold a frame."""
-    index = scan(open_source(request(path)))
+    index = scan(mute(open_source(request(path))))
     painter = Painter((SIDE, SIDE))
-    shoot(request(path), middles(*index.picture, count), index.keys, painter)
+    shoot(request(path), middles(*index.picture, count), index, painter)
 
 
 def mandatory(path: Path, keys: list[float], length: float, count: int) -> None:
