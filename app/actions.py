@@ -18,6 +18,7 @@ from app.session import Run, command, exported, filmed, refilmed, shown, switche
 from app.sidebar import MODEL, Sidebar
 from app.store import Runs
 from app.viewer import Viewer
+from app.waiting import queued
 from core_models.clip import MODALITIES, Modality
 from core_models.interface import Decoding
 from core_models.media import MediaError
@@ -92,8 +93,8 @@ class Actions:
                     yield {self.content.run: found.id, **self.screen(found)}
                     return
                 stage = job.latest if isinstance(job.latest, Stage) else Stage(0, "Waiting")
-                queued = f" · {job.queued}" if job.queued else ""
-                progress(stage.done, desc=stage.doing + queued)
+                waits = queued(job)
+                progress(stage.done, desc=f"{stage.doing} · {waits}" if waits else stage.doing)
                 yield {message: ""}
             yield {message: STOPPED, **self.buttons(busy=False)}
         except Exception as error:

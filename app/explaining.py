@@ -16,6 +16,7 @@ from app.session import Run, reasoned, shown
 from app.spare import spared
 from app.store import Runs
 from app.viewer import Viewer
+from app.waiting import progress
 from app.why import Why, named, suited, targets, told
 from explain.attribute import attribute
 from explain.attribution import Attribution
@@ -50,7 +51,11 @@ class Explaining:
             method, job = find(name), self.line.enter(asker(request), f"explain by {name}")
             question = Question(run.now, target(asked or "auto", run.now), job.tick)
             self.jobs[key] = job
-            yield {self.why.progress: job.said(0), self.why.busy: key, **self._buttons(busy=True)}
+            yield {
+                self.why.progress: progress(job, 0),
+                self.why.busy: key,
+                **self._buttons(busy=True),
+            }
             with self.runs.using(run):
                 settings = controls.settings(method, values)
                 yield from self._follow(run, job, method, question, settings)
@@ -83,7 +88,7 @@ class Explaining:
                     return
                 screen = {self.viewer: shown(kept), why.facts: told(kept, name), why.shown: name}
             done = job.latest.done if job.latest else 0.0
-            yield {why.progress: job.said(done), **screen}
+            yield {why.progress: progress(job, done), **screen}
         last = ""
         if job.latest is None or job.latest.done < 1:
             last = f"<p>Stopped{'; what it had found is kept' if job.latest else ''}.</p>"

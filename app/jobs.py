@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
-import torch
 
+from app.memory import bare, freed
 from explain.question import Stopped
 
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
@@ -34,10 +31,6 @@ class BusyError(Exception):
 
 class TooLongError(Exception):
     """A job took longer than it may; str is one sentence for the user."""
-
-
-class BrokenError(Exception):
-    """Work ended in a way that no job may, such as SystemExit."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +268,7 @@ class Job(Generic[T]):
         except Stopped:
             pass
         except BaseException as error:
-            self._error = _kept(error)
+            self._error = bare(error)
         finally:
             if isinstance(results, Generator):
                 with suppress(Exception):
@@ -311,26 +304,6 @@ class Job(Generic[T]):
         if self.over.is_set():
             self.result()
 
-    @property
-    def queued(self) -> str:
-        """Where it stands and how long it is expected to wait; "" while it computes."""
-        if not self.wants:
-            return ""
-        many, wait = len(self.line.ahead(self)), self.line.wait(self)
-        if not many:
-            return "next to compute"
-        return f"{many} before you, about {max(1, round(wait))} s to wait"
-
-    def said(self, done: float, timed: bool = True) -> str:
-        """How far it is, as HTML: a bar, the share that is done, and the time that is left."""
-        passed = time.monotonic() - self.begun
-        left = f"about {max(1, round(passed / done - passed))} s left" if done else "starting"
-        notes = [f"{100 * done:.0f} %", *([left] if timed else []), self.queued]
-        return (
-            f'<div class="fs"><div class="fc-track"><i style="width:{done:.1%}"></i></div>'
-            f'<p class="fc-note">{" · ".join(note for note in notes if note)}</p></div>'
-        )
-
 
 def asker(request: gr.Request) -> str:
     """Who asks: the secret of one open page, or of one client."""
@@ -347,21 +320,3 @@ def aside(job: Job[Any], work: Callable[[], R]) -> Iterator[R]:
 def once(work: Callable[[], R]) -> Iterator[R]:
     """Work with a single result."""
     yield work()
-
-
-def _kept(error: BaseException) -> Exception:
-    """The error without what its frames hold, so that their memory is free at once."""
-    traceback.clear_frames(error.__traceback__)
-    if isinstance(error, Exception):
-        return error
-    broken = BrokenError(f"the work ended with {type(error).__name__}")
-    return broken.with_traceback(error.__traceback__)
-
-
-def freed() -> None:
-    """Give back what work that failed or was stopped held, to the system where it takes it."""
-    gc.collect()
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -13,7 +13,7 @@ from app import storage
 from app.access import door
 from app.dashboard import Dashboard
 from app.guard import LOOPBACK, Guard, Rules, name
-from app.jobs import freed
+from app.memory import freed
 from app.theme import CSS, theme
 from core_models.media import LIMITS
 

@@ -14,7 +14,8 @@ from typing import Any
 import gradio as gr
 import torch
 
-from app.jobs import BusyError, TooLongError, freed
+from app.jobs import BusyError, TooLongError
+from app.memory import freed
 from core_models.checkpoint import CheckpointError
 from core_models.media import MediaError
 from explain.analysis import NothingToReadError

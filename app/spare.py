@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from app.jobs import freed
+from app.memory import freed
 from core_models.interface import Captioner, Inputs, Model, Tokens
 from core_models.prepare import sparing
 from core_models.registry import load

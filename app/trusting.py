@@ -13,6 +13,7 @@ from app.problems import problem, told
 from app.session import Reason, Run, judged
 from app.spare import spared
 from app.store import Runs
+from app.waiting import progress
 from app.why import TEST, Why
 from explain.methods.registry import find
 from explain.metrics.registry import METRICS
@@ -90,7 +91,7 @@ class Trusting:
                     continue
                 known, said = result
                 self._keep(run.id, reason.id, known)
-                bar = "" if known.done == 1 else job.said(known.done, timed=False)
+                bar = "" if known.done == 1 else progress(job, known.done, timed=False)
                 note = f"<p>{said}</p>" if said else ""
                 yield {why.trust: bar + note + trust_card(known)}
             if job.halted:

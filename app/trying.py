@@ -17,6 +17,7 @@ from app.problems import problem
 from app.region import drawable
 from app.session import Run, tried, untried
 from app.store import Runs
+from app.waiting import progress
 from app.whatif import ASKS, DRAWN, SIDES, Form, suited
 from app.wishes import NAMES, Wish, found, offered, paths
 from core_models.clip import Modality
@@ -53,7 +54,7 @@ class WhatIf:
             if run is None:
                 raise EditError(NO_RUN)
             self.jobs[key] = job = self.line.enter(asker(request), "what if")
-            yield {form.busy: key, form.progress: job.said(0), **self._buttons(busy=True)}
+            yield {form.busy: key, form.progress: progress(job, 0), **self._buttons(busy=True)}
             question = Question(run.now, aim(asked, run.now), job.tick)
             for _ in job.follow(found(question, Wish(*values))):
                 yield {form.busy: key}

@@ -11,6 +11,7 @@ import pytest
 from app import jobs
 from app.jobs import Bounds, BusyError, Job, Line, TooLongError, aside, once
 from app.problems import MEMORY, UNFORESEEN, sentence
+from app.waiting import progress, queued
 from tests.waiting import until
 
 SOON = 5.0  # seconds in which it must have happened, on a busy machine
@@ -129,11 +130,11 @@ def test_the_place_and_the_wait_are_said() -> None:
     for job in (first, second, third):
         job.start(once(work))
         until(lambda job=job: job is line.holder or job.wants)  # type: ignore[misc]
-    assert first.queued == ""
-    assert second.queued.startswith("1 before you, about ")
-    assert third.queued.startswith("2 before you, about ")
+    assert queued(first) == ""
+    assert queued(second).startswith("1 before you, about ")
+    assert queued(third).startswith("2 before you, about ")
     assert line.wait(third) > line.wait(second) > 0
-    assert "2 before you" in third.said(0)
+    assert "2 before you" in progress(third, 0)
     open_.set()
     until(lambda: line.jobs == [])
 

@@ -1,0 +1,32 @@
+"""Memory given back when work failed or was stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import traceback
+from contextlib import suppress
+
+import torch
+
+
+class BrokenError(Exception):
+    """Work ended in a way that no job may, such as SystemExit."""
+
+
+def bare(error: BaseException) -> Exception:
+    """The error without what its frames hold, so that their memory is free at once."""
+    traceback.clear_frames(error.__traceback__)
+    if isinstance(error, Exception):
+        return error
+    broken = BrokenError(f"the work ended with {type(error).__name__}")
+    return broken.with_traceback(error.__traceback__)
+
+
+def freed() -> None:
+    """Give back what work that failed or was stopped held, to the system where it takes it."""
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
