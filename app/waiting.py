@@ -22,7 +22,7 @@ def progress(job: Job[Any], done: float, timed: bool = True) -> str:
     """As HTML: a bar, the share that is done, and the time that is left."""
     passed = time.monotonic() - job.begun
     left = f"about {max(1, round(passed / done - passed))} s left" if done else "starting"
-    notes = [f"{100 * done:.0f} %", *([left] if timed else []), queued(job)]
+    notes = [f"{100 * done:.0f}%", *([left] if timed else []), queued(job)]
     return (
         f'<div class="fs"><div class="fc-track"><i style="width:{done:.1%}"></i></div>'
         f'<p class="fc-note">{" · ".join(note for note in notes if note)}</p></div>'

@@ -148,7 +148,7 @@ def described(
         return clip, [f"The sound could not be put into words by {by}: nothing in it is clear."]
     words = tuple(Word(word) for word in found.text.split())
     said = f"The sound was put into words by {by}, {found.confidence:.0%} sure."
-    return replace(clip, words=words, text_source="generated"), [said.replace("%", " %")]
+    return replace(clip, words=words, text_source="generated"), [said]
 
 
 @torch.no_grad()

@@ -111,7 +111,7 @@ def explained(given: argparse.Namespace) -> tuple[Analysis, dict[str, bytes]]:
 def tell(doing: str, done: float | None = None) -> None:
     """One line that is written over, where somebody watches; nothing clears it."""
     if sys.stderr.isatty():
-        share = "" if done is None else f" {done:.0%}".replace("%", " %")
+        share = "" if done is None else f" {done:.0%}"
         print(f"\r\x1b[K{doing}{share}", end="", file=sys.stderr, flush=True)
 
 

@@ -131,7 +131,7 @@ class Analysis:
         verb = "lie" if len(far) > 1 else "lies"
         return (
             f"{what} of this clip {verb} outside what this model knows, farther out than "
-            f"{OUTSIDE:.0%} of held-out clips: do not rely on the answer.".replace("%", " %"),
+            f"{OUTSIDE:.0%} of held-out clips: do not rely on the answer.",
         )
 
 

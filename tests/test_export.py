@@ -165,7 +165,7 @@ def test_progress_is_one_line_where_somebody_watches(
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert main([str(file), *SMALL, *WHY, "--trust", "none", "--out", str(tmp_path / "b")]) == 0
     err = capsys.readouterr().err
-    assert "Integrated gradients of tokens 100 %" in err and "\n" not in err
+    assert "Integrated gradients of tokens 100%" in err and "\n" not in err
     assert err.endswith("\r\x1b[K")
 
 

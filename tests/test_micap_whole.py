@@ -114,7 +114,7 @@ def test_without_words_the_sound_is_put_into_words(
     inputs = whole.prepare(make_clip(words=()))
     assert [w.text for w in inputs.clip.words] == ["a", "dog", "is", "barking"]
     assert inputs.clip.text_source == "generated"
-    assert inputs.notices == ("The sound was put into words by a small tagger, 90 % sure.",)
+    assert inputs.notices == ("The sound was put into words by a small tagger, 90% sure.",)
     typed = make_clip(words=("rain",))
     assert whole.prepare(typed).clip is typed
     unclear = Description(UNCLEAR, 0.2, ())

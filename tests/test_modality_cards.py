@@ -70,7 +70,7 @@ def test_the_panel_holds_every_part(report: ModalityReport) -> None:
         assert interaction.said in shown
     for cut in report.cuts:
         assert cut.said in shown
-    assert "box of the picture (0–50 % across, 0–100 % down) is blanked." in shown
+    assert "box of the picture (0–50% across, 0–100% down) is blanked." in shown
     assert ("Seen, or just language?" in shown) == bool(report.words)
     assert ("Do the votes agree?" in shown) == (report.votes is not None)
 

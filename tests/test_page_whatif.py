@@ -106,7 +106,7 @@ def test_a_span_and_a_box_are_drawn(tab: Page, file: Path) -> None:
     drag(tab, tab.locator("#whatif-frame .draw"), (0.75, 0.9), (0.25, 0.4))
     expect(tab.locator("#whatif-left input")).to_have_value("25", timeout=WAIT)
     attempt(tab)
-    said = "A box of the picture (25–75 % across, 40–90 % down) is blanked."
+    said = "A box of the picture (25–75% across, 40–90% down) is blanked."
     expect(row(effects, said)).to_be_visible(timeout=WAIT)
 
 

@@ -61,7 +61,7 @@ def test_explaining_paints_the_clip_and_says_what_it_is(tab: Page, file: Path) -
     expect(root.locator(".fs-shares b")).to_have_text(["video", "sound", "text"])
     facts = tab.locator("#why-facts")
     expect(facts).to_contain_text("on tokens, after the towers have mixed the cells")
-    expect(facts).to_contain_text(re.compile(r"sum to -?\d+\.\d\d of .* residual \d+\.\d %"))
+    expect(facts).to_contain_text(re.compile(r"sum to -?\d+\.\d\d of .* residual \d+\.\d%"))
     expect(facts).to_contain_text("steps 32")
     assert "NaN" not in tab.locator("body").inner_text()
 
@@ -163,7 +163,7 @@ def test_a_method_streams_and_stops_within_a_second(
     first = root.get_attribute("data-why")
     second = changed(root, "why", first)
     assert float((first or "").split(":")[2]) < float(second.split(":")[2]) < 1
-    expect(tab.locator("#why-progress")).to_contain_text(re.compile(r"\d+ % · about \d+ s left"))
+    expect(tab.locator("#why-progress")).to_contain_text(re.compile(r"\d+% · about \d+ s left"))
     tab.locator("#why-stop").click()
     expect(tab.locator("#why-progress")).to_contain_text("what it had found is kept", timeout=5000)
     assert endless.wait(5)

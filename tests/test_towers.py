@@ -180,7 +180,7 @@ def test_a_model_that_records_nothing_has_no_tower_groups(
 def test_what_special_tokens_took_is_said() -> None:
     weights = np.full((2, 3, 8), 1 / 8, np.float32)
     said = hygiene(weights, np.ones(2, np.float32), "text", unplaced=0.624)
-    assert "62 % of this layer's attention is on special tokens" in said
+    assert "62% of this layer's attention is on special tokens" in said
     assert "special" not in hygiene(weights, np.ones(2, np.float32), "text", unplaced=0.3)
 
 

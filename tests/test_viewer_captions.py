@@ -18,8 +18,8 @@ def test_a_caption_opens_on_what_its_first_telling_word_looked_at(opened: Any) -
         "Caption ← video, layer 3, mean of heads: where the word “man” looked in the picture"
     )
     expect(seen.tab.locator(".fs-remark")).to_have_text(
-        "60 % of this attention went to the picture, the rest to other tokens (mean of heads); "
-        "shown scaled to 1. Also painted, each on its own scale: heard words (60 %)."
+        "60% of this attention went to the picture, the rest to other tokens (mean of heads); "
+        "shown scaled to 1. Also painted, each on its own scale: heard words (60%)."
     )
     assert seen.chip("caption", 3).text_content() == CAPTION[3]
     assert seen.chip("caption", 1).get_attribute("aria-label") == "man, probability 0.35"

@@ -47,7 +47,7 @@ def test_a_bottleneck_token_paints_picture_and_sound(opened: Any) -> None:
     seen.chip("bottleneck", 1).click()
     expect(seen.root).to_have_attribute("data-pin", "bottleneck:1")
     expect(seen.tab.locator(".fs-sentence")).to_contain_text("where bottleneck token B2 looked")
-    expect(seen.tab.locator(".fs-remark")).to_contain_text("sound (60 %)")
+    expect(seen.tab.locator(".fs-remark")).to_contain_text("sound (60%)")
     seen.tab.locator('.fs-pair[data-pair="bottleneck<-audio"]').click()
     expect(seen.root).to_have_attribute("data-lanes", "audio video")
     expect(seen.tab.locator(".fs-sentence")).to_contain_text(

@@ -35,7 +35,7 @@ def test_the_picture_tower_repaints_everything(opened: Any) -> None:
     expect(seen.tab.locator(".fs-layer-out")).to_have_text("10 of 10")
     expect(seen.tab.locator(".fs-thumb")).to_have_count(10 * (2 + 3))
     expect(seen.tab.locator(".fs-mx")).to_be_hidden()
-    expect(seen.tab.locator(".fs-mx-note")).to_contain_text("Special tokens took 30 %")
+    expect(seen.tab.locator(".fs-mx-note")).to_contain_text("Special tokens took 30%")
     seen.root.focus()
     seen.tab.keyboard.press("ArrowLeft")
     after = seen.changed("painted", after)

@@ -124,17 +124,13 @@ def hygiene(weights: Array, shape: Array, key: Stream, unplaced: float = 0.0) ->
         return f"There is only one {what} cell to look at: attention over one key is always 1."
     if unplaced > 0.5:
         return (
-            f"{_percent(unplaced)} of this layer's attention is on special tokens such as [CLS]: "
+            f"{unplaced:.0%} of this layer's attention is on special tokens such as [CLS]: "
             "what is shown is how the rest is shared out."
         )
     received = weights.mean(axis=(0, 1))  # (K,)
     if keys > 4 and received.max() > max(0.5, 3 / keys):
-        share = _percent(float(received.max()))
+        share = f"{float(received.max()):.0%}"
         return f"One {what} cell takes {share} of all attention, whoever asks: an attention sink."
     if shape.mean() < 0.02:
         return f"Nearly uniform: this layer looks at all {what} cells alike."
     return ""
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")

@@ -176,7 +176,7 @@ def _edit(said: str, modality: Modality, clip: Clip) -> Edit:
 
 def _percents(box: Box) -> str:
     left, top, right, bottom = (f"{x:.0%}".rstrip("%") for x in box)
-    return f"{left}–{right} % across, {top}–{bottom} % down"
+    return f"{left}–{right}% across, {top}–{bottom}% down"
 
 
 def _bare(modality: Modality) -> str:

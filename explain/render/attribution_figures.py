@@ -187,7 +187,7 @@ def _shares(axes: Axes, found: Attribution, shown: list[Modality]) -> None:
     axes.barh(names, values, color=[COLOURS[m] for m in shown], height=0.6)
     for i, m in enumerate(shown):
         net = f"   for less against: {found.nets[m]:+.3g}" if found.signed else ""
-        said = f"{100 * values[i]:.0f} %{net}".replace("-", "−")
+        said = f"{100 * values[i]:.0f}%{net}".replace("-", "−")
         axes.text(values[i] + 0.01, i, said, va="center", fontsize=7)
     axes.set(xlim=(0, 1.25), ylim=(len(shown) - 0.5, -0.5))
     axes.set_xticks([])

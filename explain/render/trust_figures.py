@@ -115,7 +115,7 @@ def interactive(curve: Curves) -> go.Figure:
             trace = go.Scatter(
                 x=at, y=y, mode="lines", line=line, name=name, fill=fill, fillcolor=BAND,
                 showlegend=column == 1 and bool(line["width"]),
-                hovertemplate="%{y:.2f} at %{x:.0f} %",
+                hovertemplate="%{y:.2f} at %{x:.0f}%",
             )  # fmt: skip
             figure.add_trace(trace, row=1, col=column)
         figure.update_xaxes(title_text=f"tokens {VERBS[column - 1]}, %", row=1, col=column)

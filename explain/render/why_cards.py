@@ -29,7 +29,7 @@ def facts(found: Attribution) -> str:
 
 
 def _figures(found: Attribution) -> list[tuple[str, str]]:
-    so_far = "" if found.done == 1 else f"This is what it had found after {_percent(found.done)}."
+    so_far = "" if found.done == 1 else f"This is what it had found after {found.done:.0%}."
     nothing = "This method found nothing for this target." if found.blank else ""
     return [
         ("So far", so_far),
@@ -49,7 +49,7 @@ def completeness(found: Attribution) -> str:
     off = abs(found.residual) / abs(found.change) if found.change else float(found.residual != 0)
     return (
         f"The scores sum to {found.total:.2f} of {found.change:.2f}, what the clip changes in the "
-        f"score of the target: residual {100 * off:.1f} %."
+        f"score of the target: residual {100 * off:.1f}%."
     )
 
 
@@ -59,7 +59,7 @@ def loose(found: Attribution) -> str:
     fell = sum(abs(x) for x in found.loose.values())
     if not fell:
         return ""
-    return f"{_percent(fell / (placed + fell))} fell on tokens without a place in the clip."
+    return f"{fell / (placed + fell):.0%} fell on tokens without a place in the clip."
 
 
 def made(found: Attribution) -> str:
@@ -87,7 +87,3 @@ def _cost(method: Method) -> str:
     many = passes(method).split()[0]
     what = method.passes if many == "many" else f"{many} {method.passes}"
     return f" It runs the whole model once for each of the {what}; the time left is shown."
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")

@@ -63,7 +63,7 @@ function scoreHint(pin) {
   return said + ": " + scoreText(sum) + (loose ? ", without a place in the clip" : ", " + fine(mass / state.scored.mass) + " of all");
 }
 
-const fine = (share) => (share && share < 0.0005 ? "< 0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0)) + "\u00a0%";
+const fine = (share) => (share && share < 0.0005 ? "< 0.1" : (100 * share).toFixed(share < 0.0995 ? 1 : 0)) + "%";
 
 // A row per modality: its share of all that was found, and what that comes to.
 function paintShares() {
@@ -73,7 +73,7 @@ function paintShares() {
     const share = make("i", "fs-share");
     share.append(make("i"));
     share.firstChild.style.cssText = "width:" + (100 * shares[mod]).toFixed(1) + "%;background:var(--" + mod + ")";
-    const cells = [make("b", "fs-c-" + mod, nameOf(mod)), share, make("span", "fs-num", blank ? "0\u00a0%" : percent(shares[mod]))];
+    const cells = [make("b", "fs-c-" + mod, nameOf(mod)), share, make("span", "fs-num", blank ? "0%" : percent(shares[mod]))];
     if (!signed) return cells;
     const net = make("i", "fs-net");
     net.append(make("i"));

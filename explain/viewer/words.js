@@ -31,7 +31,7 @@ function figure(value) {
 
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const seconds = (t) => t.toFixed(1) + " s";
-const percent = (value) => (value > 0 && value < 0.005 ? "< 1" : Math.round(100 * value)) + "\u00a0%";
+const percent = (value) => (value > 0 && value < 0.005 ? "< 1" : Math.round(100 * value)) + "%";
 
 // One cell, or the cells of one frame.
 function cellName(meta, { mod, from, count }) {
