@@ -36,8 +36,8 @@ def load(request: Request) -> Answer:
     shots, faults = shoot(request, targets, index, painter)
     facts = describe(source, index, painter)
     facts |= {"start": start, "end": end, "cues": cues, "faults": faults}
-    facts |= {"broken": sound.broken, "lost": sound.faults, "unread": sound.unread}
     wave = sound.finish(end - start)
+    facts |= {"broken": sound.broken, "lost": sound.faults, "unread": sound.unread}
     return facts, stack(shots) | {"waveform": wave}
 
 
