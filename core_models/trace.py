@@ -80,6 +80,14 @@ class Trace(Mapping[str, Tensor]):
         found = self._maps[name]
         return found if isinstance(found, Tensor) else found.full().weights()
 
+    def head(self, name: str, head: int) -> Tensor:
+        """One head of a map, the others not computed: (B, Q, K)."""
+        found = self._maps[name]
+        if isinstance(found, Tensor):
+            return found[:, head]
+        one = replace(found, q=found.q[:, [head]], k=found.k[:, [head]])
+        return one.full().weights()[:, 0]
+
     @property
     def nbytes(self) -> int:
         """What the maps take in memory."""

@@ -22,7 +22,8 @@ class Contest:
     """most: the goal, the largest share of their time that ours may take.
 
     rounds: how often, where both together take long. scale: how much of ours one call is, and of
-    theirs; a tenth of their steps counts ten times.
+    theirs; a tenth of their steps counts ten times. unit: if not seconds, what is compared are the
+    amounts that ours and theirs return, found once.
     """
 
     what: str
@@ -32,18 +33,19 @@ class Contest:
     most: float
     rounds: int | None = None
     scale: tuple[float, float] = (1.0, 1.0)
+    unit: str = "s"
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """seconds (rounds, 2, 2): ours and theirs, each in CPU time and on the clock."""
+    """spent (rounds, 2, 2): ours and theirs, each in CPU time and on the clock; amounts twice."""
 
     contest: Contest
-    seconds: NDArray[np.float64]
+    spent: NDArray[np.float64]
 
     def ratios(self, clock: int) -> NDArray[np.float64]:
         """Ours as a multiple of theirs: (rounds,)."""
-        found: NDArray[np.float64] = self.seconds[:, 0, clock] / self.seconds[:, 1, clock]
+        found: NDArray[np.float64] = self.spent[:, 0, clock] / self.spent[:, 1, clock]
         return found
 
     @property
@@ -60,13 +62,18 @@ class Result:
             "met": self.met,
             "cpu": self.ratios(CPU).tolist(),
             "wall": self.ratios(WALL).tolist(),
-            "seconds": self.seconds.tolist(),
+            "unit": c.unit,
+            "spent": self.spent.tolist(),
         }
 
 
 def measure(contests: Sequence[Contest], rounds: int) -> Iterator[Result]:
     """Each is asked once to warm up; then every round asks ours and theirs, in changing order."""
     for contest in contests:
+        if contest.unit != "s":
+            found = float(contest.ours()), float(contest.theirs())
+            yield Result(contest, np.array([[[x, x] for x in found]]))
+            continue
         for work in (contest.ours, contest.theirs):
             if (contest.rounds or rounds) > 1:
                 work()
