@@ -25,9 +25,8 @@ from core_models.media import (
     LONG,
     ClipInfo,
     Limits,
+    glance,
     load_clip,
-    probe,
-    thumbnails,
 )
 from core_models.registry import MODELS
 
@@ -255,9 +254,8 @@ def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
 
 def seen(path: str, limits: Limits) -> tuple[ClipInfo, str]:
     """What a clip is, and one picture of it, or five of a long one."""
-    info = probe(path, limits)
-    count, height = (1, 180) if info.duration <= LONG else (5, 72)
-    return info, picture(thumbnails(path, count, height, limits)[1])
+    info, frames = glance(path, short=(1, 180), long=(5, 72), limits=limits)
+    return info, picture(frames)
 
 
 def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "MediaError",
     "check",
     "file_key",
+    "glance",
     "load_clip",
     "playable",
     "preview",
@@ -42,9 +43,9 @@ EXTENSIONS = frozenset(
     ".avif .m4a .mp3 .wav .flac".split()
 )
 PLAYABLE = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".webm": "matroska"}
-PLAYABLE_VIDEO = frozenset({"h264", "vp8", "vp9", "av1"})
-PLAYABLE_AUDIO = frozenset({"aac", "opus", "mp3", "vorbis"})
-PLAYABLE_PIXELS = frozenset({"yuv420p", "yuvj420p"})
+PLAYABLE_VIDEO = ("h264", "vp8", "vp9", "av1")
+PLAYABLE_AUDIO = (None, "aac", "opus", "mp3", "vorbis")  # None: no sound
+PLAYABLE_PIXELS = ("yuv420p", "yuvj420p")
 FilePath = str | os.PathLike[str]
 
 
@@ -109,16 +110,30 @@ def thumbnails(
         return read_array(arrays, "times", "float64", 1), read_array(arrays, "frames", "uint8", 4)
 
 
+def glance(
+    path: FilePath, short: tuple[int, int], long: tuple[int, int], limits: Limits = LIMITS
+) -> tuple[ClipInfo, NDArray[np.uint8]]:
+    """What a file holds, and pictures along it, in one question.
+
+    short, long: how many pictures and how high, of a file of up to LONG seconds, and of a longer.
+    """
+    source = check(path, limits)
+    with distrust():
+        facts, arrays = ask("glance", source, limits, seconds=LONG, short=short, long=long)
+        return read_info(facts), read_array(arrays, "frames", "uint8", 4)
+
+
 def playable(path: FilePath, limits: Limits = LIMITS) -> bool:
     """Whether every browser plays the file as it is: they stop at the first damaged piece."""
-    info = probe(path, limits)
-    return (
-        info.format.split(",")[0] == PLAYABLE.get(Path(path).suffix.lower())
-        and info.video_codec in PLAYABLE_VIDEO
-        and info.pixels in PLAYABLE_PIXELS
-        and info.audio_codec in {None, *PLAYABLE_AUDIO}
-        and bool(ask("intact", check(path, limits), limits)[0]["intact"])
-    )
+    source = check(path, limits)
+    kind = PLAYABLE.get(source.suffix.lower())
+    if kind is None:
+        return False
+    told, _ = ask(
+        "intact", source, limits, formats=[kind], video=PLAYABLE_VIDEO, audio=PLAYABLE_AUDIO,
+        pixels=PLAYABLE_PIXELS,
+    )  # fmt: skip
+    return bool(told["intact"])
 
 
 def preview(

@@ -12,6 +12,7 @@ from core_models import media
 from core_models.media import (
     MediaError,
     file_key,
+    glance,
     load_clip,
     playable,
     preview,
@@ -34,6 +35,16 @@ def test_thumbnails_lie_along_the_file(group: str, tmp_path: Path) -> None:
     times, pictures = thumbnails(path, count=6, height=48)
     assert pictures.shape == (6, 48, 64, 3)
     assert times == pytest.approx(np.arange(6) + 0.5)
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(6, (1, 90)), (31, (5, 72))])
+def test_a_glance_says_what_asking_twice_says(
+    seconds: int, asked: tuple[int, int], tmp_path: Path
+) -> None:
+    path = make_clip(tmp_path / "a.mp4", even(seconds, 5), size=(256, 192), wave=tone(6, 44100))
+    info, pictures = glance(path, short=(1, 90), long=(5, 72))
+    assert info == probe(path)
+    assert np.array_equal(pictures, thumbnails(path, *asked)[1])
 
 
 def test_a_preview_plays_and_keeps_time(tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ from core_models.decoder.preview import write_preview
 from core_models.decoder.refused import Request
 from core_models.decoder.scan import Index, scan
 from core_models.decoder.sound import Sound
-from core_models.decoder.streams import Source, codec_of, mute, open_source, packets, video_streams
+from core_models.decoder.streams import (
+    Source,
+    codec_of,
+    family,
+    mute,
+    open_source,
+    packets,
+    video_streams,
+)
 from core_models.decoder.window import in_window, middles, window
 
 THUMBNAIL_WIDTH = 8
@@ -51,13 +59,28 @@ def probe(request: Request) -> Answer:
 def thumbnails(request: Request) -> Answer:
     source = open_source(request)
     index = scan(source if source.cut else mute(source))
-    targets = middles(*index.picture, request["count"])
+    return {}, along(request, index, request["count"], request["height"])[0]
+
+
+def glance(request: Request) -> Answer:
+    """The facts of a file, and pictures along it: fewer and larger ones of a short file."""
+    source = open_source(request)
+    index = scan(source)
+    count, height = request["long" if index.end > request["seconds"] else "short"]
+    pictures, painter = along(request, index, count, height)
+    return describe(source, index, painter), pictures
+
+
+def along(
+    request: Request, index: Index, count: int, height: int
+) -> tuple[dict[str, NDArray[Any]], Painter]:
+    """Small pictures along the whole file, of key frames where there are enough."""
+    targets = middles(*index.picture, count)
     slots = [bisect_right(index.keys, t) - 1 for t in targets]
     if slots[0] >= 0 and len(set(slots)) == len(slots):  # enough key frames: they are cheap
         targets = [index.keys[i] for i in slots]
-    height = request["height"]
     painter = Painter((height * THUMBNAIL_WIDTH, height))
-    return {}, stack(shoot(request, targets, index, painter)[0])
+    return stack(shoot(request, targets, index, painter)[0]), painter
 
 
 def preview(request: Request) -> Answer:
@@ -66,8 +89,20 @@ def preview(request: Request) -> Answer:
 
 
 def intact(request: Request) -> Answer:
-    """Whether nothing in it is damaged, by as much of it as a few seconds of computing show."""
+    """Whether it is of the kinds asked for, and nothing in it damaged.
+
+    That is told by as much of it as a few seconds of computing show.
+    """
     source = open_source(request)
+    sound = codec_of(source.audio) if source.audio else None
+    kinds = {
+        "formats": family(source.container),
+        "video": codec_of(source.video),
+        "pixels": str(source.video.codec_context.pix_fmt),
+        "audio": sound,
+    }
+    if any(kind not in request[name] for name, kind in kinds.items()):
+        return {"intact": False}, {}
     read = [s for s in (source.video, source.audio) if s and s.codec_context]
     for stream in read:
         stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
@@ -110,5 +145,6 @@ def describe(source: Source, index: Index, painter: Painter) -> dict[str, Any]:
 
 
 TASKS = {
-    "load": load, "probe": probe, "thumbnails": thumbnails, "intact": intact, "preview": preview,
+    "load": load, "probe": probe, "thumbnails": thumbnails, "glance": glance, "intact": intact,
+    "preview": preview,
 }  # fmt: skip
