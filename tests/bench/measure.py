@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +86,29 @@ def measure(contests: Sequence[Contest], rounds: int) -> Iterator[Result]:
             times = dict(_timed(side, work) for side, work in (pair if i % 2 else pair[::-1]))
             taken.append([times[side] * contest.scale[side] for side in (0, 1)])
         yield Result(contest, np.array(taken))
+
+
+def peak(work: Work) -> int:
+    """Bytes that work adds to what is held when it begins, at most at any time.
+
+    Of the device where there is one, else of this process, as Linux counts it.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        begin = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - begin
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not count as held
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark falls to what is held
+    begin = _held("VmRSS")
+    work()
+    return _held("VmHWM") - begin
+
+
+def _held(line: str) -> int:
+    told = Path("/proc/self/status").read_text().split(f"{line}:")[1]
+    return 1024 * int(told.split()[0])
 
 
 def _timed(side: int, work: Work) -> tuple[int, NDArray[np.float64]]:
