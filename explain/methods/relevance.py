@@ -70,13 +70,15 @@ def carried(steps: Steps, maps: Maps, size: int) -> Tensor:
     held = unit = torch.eye(size, dtype=torch.float64)
     for step in steps:
         writers = torch.zeros_like(held[:, :1])  # (N, 1)
-        added = torch.zeros_like(held)
+        added = []
         for read in step:
             if read.fresh:
                 held = held.index_copy(0, read.rows, unit[read.rows])
             writers[read.rows] += 1
-            added[read.rows] += addition(held, read, maps[read.name].double())
-        held = held + added / writers.clamp(min=1)
+            added.append(addition(held, read, maps[read.name].double()))
+        held = held.clone()
+        for read, rows in zip(step, added, strict=True):
+            held.index_add_(0, read.rows, rows / writers[read.rows])
     return held
 
 
@@ -84,15 +86,15 @@ def addition(held: Tensor, read: Read, a: Tensor) -> Tensor:
     """What one attention adds to the rows of those who read: (Q, N)."""
     if read.own:
         return rules_6_7(a, held[read.columns])
-    out = torch.zeros_like(held)
+    rows = []
     for s, row in zip(read.queries, a.split([len(s) for s in read.queries]), strict=True):
-        for q, part in zip(read.keys, row.split([len(q) for q in read.keys], dim=1), strict=True):
-            out[s] += crossed(held, s, q, part)
-    return out[read.rows]
+        parts = zip(read.keys, row.split([len(q) for q in read.keys], dim=1), strict=True)
+        rows.append(torch.stack([crossed(held, s, q, part) for q, part in parts]).sum(dim=0))
+    return torch.cat(rows)
 
 
 def crossed(held: Tensor, s: Tensor, q: Tensor, a: Tensor) -> Tensor:
     """What attention over another stream adds to the rows of s: (S, N)."""
     out = rule_11(a, held[q])  # (S, N)
-    out[:, q] = rule_10(held[s][:, s], a, held[q][:, q])
+    out[:, q] = rule_10(held[s[:, None], s], a, held[q[:, None], q])
     return out

@@ -24,10 +24,11 @@ def rules_6_7(a: Tensor, r_s: Tensor) -> Tensor:
 
 def rules_8_9(r_ss: Tensor) -> Tensor:
     """R̄_ss: R_ss - I with rows scaled to sum to 1, plus I; a row that was I stays so."""
-    unit = torch.eye(len(r_ss), dtype=r_ss.dtype, device=r_ss.device)
-    rest = r_ss - unit
+    rest = r_ss.clone()
+    rest.diagonal().sub_(1)
     mass = rest.sum(dim=-1, keepdim=True)  # (S, 1)
-    return rest / torch.where(mass == 0, 1, mass) + unit
+    rest.div_(torch.where(mass == 0, 1, mass)).diagonal().add_(1)
+    return rest
 
 
 def rule_10(r_ss: Tensor, a: Tensor, r_qq: Tensor) -> Tensor:
