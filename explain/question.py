@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,22 @@ from explain.ticking import Ticking
 ROWS = 8_000  # tokens that the fusion reads at once
 BATCH = 8  # clips that the towers read at once, but for a CPU
 LEAN = 8  # times fewer tokens at once, where memory is short
+VARIABLE, ROOM = "FUSIONSCOPE_ATTRIBUTION_MB", 1024  # what the passes for an explanation may take
+PLAIN, GRADIENT = 280, 400  # bytes that a pass of the fusion takes for a number of its tokens
+
+
+def budget(environment: Mapping[str, str]) -> int:
+    """Bytes; ValueError where the variable is not a whole number above 0."""
+    text = environment.get(VARIABLE, "").strip() or str(ROOM)
+    if not (text.isdecimal() and int(text)):
+        raise ValueError(f"{VARIABLE} must be a whole number above 0, not “{text}”.")
+    return int(text) * 2**20
+
+
+try:
+    BUDGET = budget(os.environ)
+except ValueError as error:  # of whoever starts the program, who is told in one line
+    raise SystemExit(str(error)) from None
 
 
 class Stopped(Exception):
@@ -32,13 +49,15 @@ class Question:
     """Why does the model give this target its score?
 
     tick: called before every pass of the model and often within; it may raise `Stopped`.
-    lean: compute less at once, where memory is short.
+    lean: compute less at once, where memory is short. room: bytes that its passes of the fusion
+    may take; one clip at least is read at once, whatever it takes.
     """
 
     analysis: Analysis
     target: Target
     tick: Callable[[], None] = on
     lean: bool = False
+    room: int = BUDGET
 
     @cached_property
     def here(self) -> Tensor:
@@ -70,6 +89,15 @@ class Question:
         """
         return 1 if self.lean or self.here.device.type == "cpu" else BATCH
 
+    def at_once(self, bytes_each: int, most: int) -> int:
+        """How many clips of all tokens the fusion should read in one pass.
+
+        bytes_each: what a number of a token takes; most: tokens, where there is room.
+        """
+        count, width = self.here.shape[1], next(iter(self.tokens.values())).shape[-1]
+        most = min(most // LEAN if self.lean else most, self.room // (bytes_each * width))
+        return max(1, most // max(1, count))
+
     @cached_property
     def value(self) -> float:
         """The target's score for the clip."""
@@ -93,13 +121,11 @@ class Question:
         """
         tokens, model = self.analysis.tokens, self.analysis.model
         read = self.target.chance if chance else self.target.score
-        most = ROWS // LEAN if self.lean else ROWS
-        many = max(1, most // max(1, rows.shape[1]))
         rows = rows & self.here
         order = rows.sum(dim=1).argsort()  # those of one size together, to be packed well
         parts = []
         with torch.no_grad():
-            for some in rows[order].split(many):
+            for some in rows[order].split(self.at_once(PLAIN, ROWS)):
                 self.tick()
                 with self._ticking():
                     parts.append(read(model.fuse(tokens.packed(some))))

@@ -1,5 +1,7 @@
 """The inputs as methods see them: nothing is lost on the way there and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,8 @@ from core_models.interface import Model
 from core_models.layout import BandGrid
 from explain.analysis import Analysis, analyse, toggle
 from explain.fields import BANDS, fields, spectrum, waveform
-from explain.question import Question, Stopped
+from explain.methods import call
+from explain.question import PLAIN, ROWS, VARIABLE, Question, Stopped, budget
 from explain.targets import target
 
 
@@ -35,6 +38,19 @@ def test_the_score_is_the_same_from_inputs_tokens_and_rows(run: Analysis) -> Non
     blank = torch.zeros_like(whole)
     both = question.of_rows(torch.cat([whole, blank]))
     assert both[0] != both[1]
+
+
+def test_a_budget_of_memory_makes_passes_smaller_and_changes_no_score(run: Analysis) -> None:
+    ample = Question(run, target("auto", run))
+    tight, generator = replace(ample, room=1), torch.Generator().manual_seed(0)
+    assert ample.at_once(PLAIN, ROWS) > 1 and tight.at_once(PLAIN, ROWS) == 1
+    assert call.of_tokens(ample).batch > 1 and call.of_tokens(tight).batch == 1
+    rows = torch.rand(5, ample.here.shape[1], generator=generator) < 0.5
+    torch.testing.assert_close(tight.of_rows(rows), ample.of_rows(rows), atol=1e-5, rtol=1e-5)
+    assert budget({}) > budget({VARIABLE: "64"}) == 64 * 2**20
+    for wrong in ("0", "-1", "1.5", "much"):
+        with pytest.raises(ValueError, match=VARIABLE):
+            budget({VARIABLE: wrong})
 
 
 def test_batches_are_scored_row_by_row(run: Analysis) -> None:

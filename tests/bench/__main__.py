@@ -75,10 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             for result in measure(SUBJECTS[name].contests(stage), args.rounds):
                 print(line(result), flush=True)
                 rows.append(result.to_dict())
-        error = fusion.largest_error(stage)
-    print(f"\nCoalitions differ from the towers asked again by {error:.1e} at most.")
     if args.out:
-        told = {"machine": machine(device), "rows": rows, "coalition error": error}
+        told = {"machine": machine(device), "rows": rows}
         args.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 

@@ -39,11 +39,15 @@ def contests(stage: Stage) -> list[Contest]:
         Contest("all coalitions and Shapley values", "Captum's ShapleyValueSampling, 25 of 25",
                 partial(_all, stage), _captum(stage, ShapleyValueSampling, n_samples=5), 1 / 50,
                 rounds=1, scale=(1, 5)),
+        Contest("error of a coalition's logits", "1e-5, beside the towers asked again",
+                lambda: largest_error(stage), lambda: 1e-5, 1, unit="of a logit"),
         Contest("a modality switched off", "one full pass",
                 partial(toggle, analysis, off), once, 0.1),
         Contest("a path cut", "one full pass", lambda: cut(question, way), once, 0.1),
-        Contest("deletion and insertion, 20 random orders", "one full pass",
-                lambda: list(streamed(stage.question(NAME), found)), once, 3, rounds=3),
+        Contest("deletion and insertion of all tokens, 20 random orders", "one full pass",
+                lambda: next(streamed(stage.question(NAME), found)), once, 3, rounds=3),
+        Contest("the same, and inside each of three modalities", "one full pass",
+                lambda: list(streamed(stage.question(NAME), found)), once, 4 * 3, rounds=1),
     ]  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from tests.bench.measure import Contest, peak
 from tests.bench.stage import Stage, full
 
 CAAM, MBT, MICAP = "caam-msrvtt", "mbt-grid", "micap-msrvtt"
+BUDGET = 64 * 2**20
 STEPS, SOME = 48, 8  # of an integral; so many are timed, or held at once, where that is much
 
 
@@ -52,6 +53,10 @@ def contests(stage: Stage) -> list[Contest]:
                 ask(CAAM, "token-integrated-gradients", steps=STEPS),
                 ask(CAAM, "integrated-gradients", steps=SOME), 1 / 15,
                 rounds=2, scale=(1, STEPS / SOME)),
+        *(Contest(f"what {method} in {name} holds in memory", f"a budget of {BUDGET >> 20} MB",
+                  partial(peak, _spare(stage, name, method)),
+                  lambda: BUDGET, 1.0, unit="bytes")
+          for name in (CAAM, MBT) for method in ("token-integrated-gradients", "token-shapley")),
         Contest("relevance, the towers' pass included", "one full pass",
                 lambda: (once(), ask(CAAM, "relevance")()), once, 2.2),
         *(Contest(f"relevance in {name}", "a backward pass for every map",
@@ -64,6 +69,11 @@ def contests(stage: Stage) -> list[Contest]:
 
 def _ask(stage: Stage, model: str, method: str, **settings: Any) -> Callable[[], list[Step]]:
     return lambda: list(find(method).run(stage.question(model), **settings))
+
+
+def _spare(stage: Stage, model: str, method: str) -> Callable[[], list[Step]]:
+    """With little room for its passes."""
+    return lambda: list(find(method).run(replace(stage.question(model), room=BUDGET)))
 
 
 def _captum(question: Question, steps: int = STEPS, whole: bool = False) -> dict[Stream, Tensor]:
