@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.bench import captions, decoding, fusion, gradients, precision, recording
+from tests.bench import captions, decoding, fusion, gradients, page, precision, process, recording
 from tests.bench.measure import CPU, WALL, Result, measure
 from tests.bench.stage import Stage
 
@@ -31,6 +31,8 @@ SUBJECTS: Mapping[str, ModuleType] = {
     "captions": captions,
     "precision": precision,
     "decoding": decoding,
+    "page": page,
+    "process": process,
 }
 HEAD = "| what | against | goal | CPU time | on the clock | goal met |\n|---|---|---|---|---|---|"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Contest:
 
     rounds: how often, where both together take long. scale: how much of ours one call is, and of
     theirs; a tenth of their steps counts ten times. unit: if not seconds, what is compared are the
-    amounts that ours and theirs return, found once.
+    amounts that ours and theirs return, found once. ahead: done before each, not counted.
     """
 
     what: str
@@ -37,6 +37,7 @@ class Contest:
     rounds: int | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     unit: str = "s"
+    ahead: Work = lambda: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Result:
         }
 
 
-def measure(contests: Sequence[Contest], rounds: int) -> Iterator[Result]:
+def measure(contests: Iterable[Contest], rounds: int) -> Iterator[Result]:
     """Each is asked once to warm up; then every round asks ours and theirs, in changing order."""
     for contest in contests:
         if contest.unit != "s":
@@ -83,7 +84,7 @@ def measure(contests: Sequence[Contest], rounds: int) -> Iterator[Result]:
         taken = []
         for i in range(contest.rounds or rounds):
             pair = [(0, contest.ours), (1, contest.theirs)]
-            times = dict(_timed(side, work) for side, work in (pair if i % 2 else pair[::-1]))
+            times = dict(_timed(*work, contest.ahead) for work in (pair if i % 2 else pair[::-1]))
             taken.append([times[side] * contest.scale[side] for side in (0, 1)])
         yield Result(contest, np.array(taken))
 
@@ -111,8 +112,9 @@ def _held(line: str) -> int:
     return 1024 * int(told.split()[0])
 
 
-def _timed(side: int, work: Work) -> tuple[int, NDArray[np.float64]]:
+def _timed(side: int, work: Work, ahead: Work) -> tuple[int, NDArray[np.float64]]:
     """CPU seconds, of decoders too, and seconds on the clock."""
+    ahead()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     begin = np.array([spent(), time.perf_counter()])

@@ -1,4 +1,4 @@
-"""Films that cost as much to decode as those that people upload: things that move, and grain."""
+"""Films that cost as much to decode as those that people upload: things that move, grain, noise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tests.bench.stage import FPS, SIZE
 
 CODING = {"preset": "veryfast", "crf": "23", "g": str(2 * FPS), "threads": "1"}  # B-frames too
-GRAIN = 3.0  # levels
+GRAIN, RATE = 3.0, 22050  # levels; Hz
 
 
-def scene(path: Path, seconds: int, size: tuple[int, int] = SIZE) -> Path:
+def scene(path: Path, seconds: int, size: tuple[int, int] = SIZE, sound: bool = False) -> Path:
     """A camera that wanders over a landscape of noise, a key frame every two seconds."""
     random, (width, height) = np.random.default_rng(0), size
     land = landscape(random, 2 * height, 2 * width)
@@ -23,13 +23,21 @@ def scene(path: Path, seconds: int, size: tuple[int, int] = SIZE) -> Path:
     with av.open(str(path), "w") as sink:
         video = sink.add_stream("libx264", rate=FPS)
         video.width, video.height, video.pix_fmt, video.options = width, height, "yuv420p", CODING
+        audio = sink.add_stream("aac", rate=RATE, layout="mono") if sound else None
         for i in range(seconds * FPS):
             y, x = ((0.5 + 0.5 * np.sin(i / np.array([31, 47]))) * (height, width)).astype(int)
             image = (land[y : y + height, x : x + width] + grain[i % 4]).clip(0, 255)
             frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), "rgb24")
             frame.pts, frame.time_base = i, Fraction(1, FPS)
             sink.mux(video.encode(frame))
-        sink.mux(video.encode(None))
+            if audio is not None:
+                heard = random.normal(0, 0.1, (1, RATE // FPS)).astype(np.float32)
+                noise = av.AudioFrame.from_ndarray(heard, "fltp", "mono")
+                noise.sample_rate, noise.pts = RATE, i * (RATE // FPS)
+                sink.mux(audio.encode(noise))
+        for stream in (video, audio):
+            if stream is not None:
+                sink.mux(stream.encode(None))
     return path
 
 
@@ -46,15 +54,14 @@ def landscape(random: np.random.Generator, height: int, width: int) -> NDArray[n
 def repeated(path: Path, source: Path, times: int) -> Path:
     """The same packets again and again: a film that much longer."""
     with av.open(str(path), "w") as sink, av.open(str(source)) as first:
-        video = first.streams.video[0]
-        copy = sink.add_stream_from_template(video)
-        packets = [p for p in first.demux(video) if p.size]
-        span = Fraction(len(packets), FPS) / video.time_base
+        copies = {s.index: sink.add_stream_from_template(s) for s in first.streams}
+        packets = [p for p in first.demux() if p.size]
+        spans = {i: sum(p.duration for p in packets if p.stream_index == i) for i in copies}
         for i in range(times):
             for packet in packets:
-                again = av.Packet(bytes(packet))
-                again.stream, again.time_base = copy, video.time_base
-                again.pts, again.dts = packet.pts + int(i * span), packet.dts + int(i * span)
+                again, shift = av.Packet(bytes(packet)), i * spans[packet.stream_index]
+                again.stream, again.time_base = copies[packet.stream_index], packet.time_base
+                again.pts, again.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
                 again.duration, again.is_keyframe = packet.duration, packet.is_keyframe
                 sink.mux(again)
     return path
