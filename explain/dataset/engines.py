@@ -1,0 +1,98 @@
+"""Who does the work: this process, or the workers of a Ray cluster; the same rows from both."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from explain.dataset.job import Job, explained
+from explain.dataset.listing import DatasetError, Entry
+from explain.dataset.rows import Origin, Row, failed
+
+CHUNK = 8  # clips that a worker takes at once
+AHEAD = 2  # chunks that wait for each worker
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """workers: processes that work at once; None: as many as the cluster has room for.
+    address: of a running cluster; None: one on this machine, for this run.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+
+
+Engine = Callable[[Job, Origin, Path, Sequence[Entry], Cluster], Iterator[list[Row]]]
+
+
+def local(
+    job: Job, origin: Origin, root: Path, entries: Sequence[Entry], cluster: Cluster
+) -> Iterator[list[Row]]:
+    """One process, one clip after another."""
+    for row in explained(job, origin, root, entries):
+        yield [row]
+
+
+def over_ray(
+    job: Job, origin: Origin, root: Path, entries: Sequence[Entry], cluster: Cluster
+) -> Iterator[list[Row]]:
+    """Chunks of clips on the workers of a cluster, as they are done.
+
+    Every machine must see the clips at the same path and have this program. A worker that dies is
+    tried again elsewhere; the clips of a chunk that kills every worker get its error.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise DatasetError(
+            "Ray is not installed; install explain/dataset/requirements.txt, or use --engine local."
+        ) from None
+    _begin(cluster, job.threads)
+    try:
+        each = {"num_gpus": 1} if job.device == "cuda" else {"num_cpus": job.threads}
+        work = ray.remote(max_retries=1, **each)(_chunk)
+        told = ray.put((job, origin, str(root)))
+        most = AHEAD * (cluster.workers or int(ray.cluster_resources().get("CPU", 1)))
+        chunks = iter([entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)])
+        pending = {work.remote(told, part): part for part, _ in zip(chunks, range(most))}
+        while pending:
+            (done,), _ = ray.wait(list(pending), num_returns=1)
+            part = pending.pop(done)
+            pending |= {work.remote(told, more): more for more, _ in zip(chunks, range(1))}
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayError as error:
+                why = f"The worker stopped on this clip or one beside it: {type(error).__name__}."
+                yield [failed(entry, origin, why) for entry in part]
+    finally:
+        ray.shutdown()
+
+
+def _begin(cluster: Cluster, threads: int) -> None:
+    """Join a cluster, or start one here that listens to this machine alone and tells nobody."""
+    import ray
+
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if cluster.address:
+        try:
+            ray.init(address=cluster.address, **quiet)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DatasetError(f"There is no Ray cluster at {cluster.address}: {first}") from None
+        return
+    cpus = (cluster.workers or max(1, (os.cpu_count() or 1) // threads)) * threads
+    ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+
+
+def _chunk(told: tuple[Job, Origin, str], entries: Sequence[Entry]) -> list[Row]:
+    job, origin, root = told
+    return list(explained(job, origin, Path(root), entries))
+
+
+ENGINES: Mapping[str, Engine] = {"local": local, "ray": over_ray}

@@ -1,0 +1,246 @@
+"""One clip becomes one row: what was answered, by what, and how far its maps can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core_models.clip import Modality
+from explain.analysis import Analysis
+from explain.attention.maps import maps
+from explain.attribution import Attribution
+from explain.dataset.listing import Entry
+from explain.metrics.infidelity import Infidelity
+from explain.modality.report import ModalityReport
+from explain.trust import Trust
+
+JOIN = " + "  # between the modalities of a combination
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a modality did: its exact Shapley value of the target's score, and the part of that in
+    the sum of all absolute ones.
+    """
+
+    modality: str
+    value: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Together:
+    """What several modalities do beyond their parts, as in `Interaction`."""
+
+    members: str
+    value: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The answer to some of the modalities. chance: of the target, a probability; probabilities:
+    of every label, none of a caption.
+    """
+
+    members: str
+    answer: str
+    score: float
+    chance: float
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One attention map: by head how peaked (0 is even, 1 one cell) and what share of the reader's
+    attention it is; cut: the change of the answer's probability without it.
+    """
+
+    name: str
+    group: str
+    layer: int
+    query: str
+    key: str
+    focus: tuple[float, ...]
+    share: tuple[float, ...]
+    cut: float | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One method's map: shares by modality, what is missed of completeness, and the tests.
+
+    effect: area between deletion and insertion less that of random orders, in their standard
+    deviations; p: how often these do as well.
+    """
+
+    method: str
+    target: str
+    level: str
+    video: float | None
+    audio: float | None
+    text: float | None
+    residual: float | None
+    missed: float | None
+    deletion: float | None
+    insertion: float | None
+    effect: float | None
+    p: float | None
+    order: str
+    infidelity: float | None
+    good: bool | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """On the clock; all else in a row is the same again."""
+
+    read: float = 0.0
+    looked: float = 0.0
+    explained: float = 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip. error: why nothing follows, in one sentence. clip: sha256 of the file. probability:
+    of the answer; of a caption, of its mean word. label: the best; right: whether the answer is
+    one of the labels.
+    """
+
+    id: str
+    file: str
+    labels: tuple[str, ...]
+    model: str
+    weights: str
+    arguments: str
+    versions: str
+    error: str | None = None
+    clip: str | None = None
+    duration: float | None = None
+    present: tuple[str, ...] = ()
+    text: str = ""
+    answer: str | None = None
+    probability: float | None = None
+    right: bool | None = None
+    target: str | None = None
+    score: float | None = None
+    change: float | None = None
+    parts: tuple[Part, ...] = ()
+    together: tuple[Together, ...] = ()
+    combinations: tuple[Combination, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    notices: tuple[str, ...] = ()
+    seconds: Seconds = Seconds()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What every row of a run says of itself."""
+
+    model: str
+    weights: str
+    arguments: str
+    versions: str
+
+
+def failed(entry: Entry, origin: Origin, why: str) -> Row:
+    """The row of a clip that could not be explained."""
+    return Row(entry.id, entry.file, entry.labels, **vars(origin), error=why)
+
+
+def row(
+    entry: Entry,
+    origin: Origin,
+    analysis: Analysis,
+    found: Sequence[Attribution],
+    trusts: Sequence[Trust],
+    report: ModalityReport,
+    seconds: Seconds,
+) -> Row:
+    """What was found out about one clip, in plain values."""
+    clip, tests = analysis.clip, {t.attribution.method: t for t in trusts}
+    scored = report.scores
+    return Row(
+        entry.id, entry.file, entry.labels, **vars(origin),
+        clip=clip.key,
+        duration=clip.duration,
+        present=analysis.present,
+        text=" ".join(word.text for word in clip.words),
+        answer=analysis.answer,
+        probability=_sure(analysis),
+        right=analysis.answer in entry.labels if entry.labels else None,
+        target=report.target.asked,
+        score=float(scored[-1]),
+        change=float(scored[-1] - scored[0]),
+        parts=_parts(report.values),
+        together=tuple(Together(JOIN.join(x.members), x.value, x.kind) for x in report.interactions),
+        combinations=_combinations(report),
+        layers=_layers(analysis),
+        explanations=tuple(_explanation(a, tests.get(a.method)) for a in found),
+        notices=analysis.notices,
+        seconds=seconds,
+    )  # fmt: skip
+
+
+def _sure(analysis: Analysis) -> float:
+    """The probability of the answer; of a caption, the geometric mean over its words."""
+    if analysis.caption is None:
+        return analysis.top[0][1]
+    logs = [np.log(max(w.probability, 1e-12)) for w in analysis.caption.words]
+    return float(np.exp(np.mean(logs))) if logs else 0.0
+
+
+def _parts(values: Mapping[Modality, float]) -> tuple[Part, ...]:
+    whole = sum(abs(x) for x in values.values())
+    return tuple(Part(m, x, abs(x) / whole if whole else 0.0) for m, x in values.items())
+
+
+def _combinations(report: ModalityReport) -> tuple[Combination, ...]:
+    found = report.coalitions
+    answers = found.answers or ("",) * len(found.members)
+    none: tuple[float, ...] = ()
+    return tuple(
+        Combination(
+            JOIN.join(members), answer, float(score), float(chance),
+            none if found.independent else tuple(probabilities.tolist()),
+        )
+        for members, answer, score, chance, probabilities in zip(
+            found.members, answers, report.scores, report.chances, found.probabilities, strict=True
+        )
+    )  # fmt: skip
+
+
+def _layers(analysis: Analysis) -> tuple[Layer, ...]:
+    return tuple(
+        Layer(
+            x.name, x.group, x.layer, x.query, x.key,
+            tuple(x.focus.tolist()), tuple((1 - x.unplaced).tolist()), x.cut,
+        )
+        for x in maps(analysis)
+    )  # fmt: skip
+
+
+def _explanation(found: Attribution, tested: Trust | None) -> Explanation:
+    faithful = tested.faithfulness if tested else None
+    curves = faithful.all if faithful and not faithful.all.why else None
+    complete = tested.completeness if tested else None
+    foretold = tested.findings.get("infidelity") if tested else None
+    shares = found.shares
+    return Explanation(
+        found.method, found.target.asked, found.level,
+        shares.get("video"), shares.get("audio"), shares.get("text"),
+        residual=found.residual,
+        missed=complete.relative if complete else None,
+        deletion=curves.deletion_area if curves else None,
+        insertion=curves.insertion_area if curves else None,
+        effect=curves.effect if curves else None,
+        p=curves.p if curves else None,
+        order=faithful.all.word if faithful else "",
+        infidelity=foretold.value if isinstance(foretold, Infidelity) else None,
+        good=tested.good if tested else None,
+        verdict=tested.verdict if tested else "",
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""A run over many clips: what is left to do, by whom, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from explain.dataset import store
+from explain.dataset.engines import ENGINES, Cluster
+from explain.dataset.job import Job
+from explain.dataset.listing import Listing
+from explain.dataset.rows import Row
+
+BATCH, PATIENCE = 8, 20.0  # rows, or seconds, after which a part is written
+PAUSE = 5.0  # seconds between lines where nobody watches
+
+
+@dataclass(frozen=True)
+class Plan:
+    """again: try those once more that were errors."""
+
+    job: Job
+    listing: Listing
+    out: Path
+    engine: str = "local"
+    cluster: Cluster = Cluster()
+    again: bool = False
+
+
+def run(plan: Plan) -> list[Row]:
+    """Explain what has no row yet; all rows of the listing, in its order, also in rows.parquet."""
+    origin, entries, out = plan.job.origin, plan.listing.entries, plan.out
+    with store.held(out):
+        asked = {n: json.loads(getattr(origin, n)) for n in ("arguments", "weights", "versions")}
+        store.agreed(out, {"source": plan.listing.name, **asked})
+        done = store.done(out, plan.again)
+        left = [entry for entry in entries if entry.id not in done]
+        progress = Progress(len(entries), len(entries) - len(left))
+        work = ENGINES[plan.engine](plan.job, origin, plan.listing.root, left, plan.cluster)
+        with lasting(out) as keep:
+            for rows in work if left else ():
+                keep(rows)
+                progress.tell(rows)
+        progress.end()
+        return store.merged(out, [entry.id for entry in entries])
+
+
+class Stream:
+    """Rows on their way to the disk."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.rows, self.since = out, list[Row](), time.monotonic()
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        self.rows += rows
+        if len(self.rows) >= BATCH or time.monotonic() - self.since > PATIENCE:
+            self.flush()
+
+    def flush(self) -> None:
+        store.add(self.out, self.rows)
+        self.rows, self.since = [], time.monotonic()
+
+
+@contextmanager
+def lasting(out: Path) -> Iterator[Stream]:
+    """Whatever ends the work, the rows that are done are written."""
+    stream = Stream(out)
+    try:
+        yield stream
+    finally:
+        stream.flush()
+
+
+class Progress:
+    """One line that is written over, or now and then a new one where nobody watches."""
+
+    def __init__(self, count: int, before: int) -> None:
+        self.count, self.before, self.fresh, self.errors = count, before, 0, 0
+        self.begin, self.told, self.watched = time.monotonic(), 0.0, sys.stderr.isatty()
+        if before:
+            print(f"{before} of {count} clips are there already.", file=sys.stderr)
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        self.fresh += len(rows)
+        for row in rows:
+            if row.error is not None:
+                self.errors += 1
+                self._say(f"  {row.file}: {row.error}", "\n")
+        now = time.monotonic()
+        if self.watched or now - self.told > PAUSE or self._left == 0:
+            self.told = now
+            self._say(self._line(now), "" if self.watched else "\n")
+
+    def end(self) -> None:
+        if self.watched and self.fresh:
+            print(file=sys.stderr)
+
+    @property
+    def _left(self) -> int:
+        return self.count - self.before - self.fresh
+
+    def _line(self, now: float) -> str:
+        pace = self.fresh / max(now - self.begin, 1e-6)
+        wrong = "" if not self.errors else f", {self.errors} error{'s' * (self.errors > 1)}"
+        return (
+            f"{self.before + self.fresh} of {self.count} clips, {60 * pace:.1f} a minute, "
+            f"{spoken(self._left / pace)} left{wrong}"
+        )
+
+    def _say(self, line: str, end: str) -> None:
+        start = "\r\x1b[K" if self.watched else ""
+        print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+
+def spoken(seconds: float) -> str:
+    """``1 h 20 min``, ``3 min``, ``40 s``."""
+    if seconds >= 3600:
+        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+    return f"{round(seconds / 60)} min" if seconds >= 90 else f"{round(seconds)} s"
