@@ -46,7 +46,10 @@ def parser() -> OneLineParser:
     out.add_argument("--length", type=float, help="length of the window in s; default: all")
     out.add_argument("--captioned-by", help="a captioner whose captions are read as the text")
     out.add_argument(
-        "--trust", default="cheap", choices=("none", "cheap", "all"), help="tests of each map"
+        "--trust",
+        default="quick",
+        choices=("none", "quick", "cheap", "all"),
+        help="tests of each map; quick: deletion and insertion of everything at once",
     )
     out.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     out.add_argument(

@@ -147,9 +147,14 @@ class Origin:
     versions: str
 
 
+def named(file: str) -> str:
+    """A path that can be written anywhere: what is no text in it is spelt out."""
+    return file.encode("utf-8", "backslashreplace").decode()
+
+
 def failed(entry: Entry, origin: Origin, why: str) -> Row:
     """The row of a clip that could not be explained."""
-    return Row(entry.id, entry.file, entry.labels, **vars(origin), error=why)
+    return Row(entry.id, named(entry.file), entry.labels, **vars(origin), error=why)
 
 
 def row(
@@ -165,7 +170,7 @@ def row(
     clip, tests = analysis.clip, {t.attribution.method: t for t in trusts}
     scored = report.scores
     return Row(
-        entry.id, entry.file, entry.labels, **vars(origin),
+        entry.id, named(entry.file), entry.labels, **vars(origin),
         clip=clip.key,
         duration=clip.duration,
         present=analysis.present,

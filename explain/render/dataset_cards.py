@@ -1,0 +1,320 @@
+"""Many clips as HTML: a card for each thing that they say together."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from core_models.clip import MODALITIES
+from explain.attention.maps import NAMES
+from explain.dataset.rows import Explanation, Row
+from explain.dataset.summary import Faith, Group, Interplay, LayerStatistics, Mean, Split, Summary
+from explain.methods.registry import METHODS
+from explain.render.dataset_figures import ATOMS, said, spoken
+
+CSS = (Path(__file__).parent / "dataset_cards.css").read_text()
+ORDERS = {
+    "better than random": "good",
+    "no better than random": "open",
+    "cannot be told": "open",
+    "worse than random": "bad",
+}
+MOST, FILES = 12, 50  # notices and errors that are listed; files of each
+
+
+def cards(found: Summary, root: Path) -> str:
+    """All cards that there is something for."""
+    made = (
+        facts(found),
+        contributions(found),
+        together(found.splits, found.interplay),
+        *(faithful(x, root) for x in found.faith),
+        layers(found.layers),
+        wrong(found),
+    )
+    return f'<div class="fs" style="display:grid;gap:14px">{"".join(made)}</div>'
+
+
+def facts(found: Summary) -> str:
+    rows, good = found.rows, found.good
+    first = next(iter(good), None)
+    told = [("clips", f"{len(rows)}"), ("could not be read", f"{len(rows) - len(good)}")]
+    if first is not None:
+        told += [("model", first.model)]
+        told += [("why", ", ".join(title(x.method) for x in first.explanations))]
+    lines = "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in told if v)
+    if found.right is not None:
+        low, high = found.right.interval
+        lines += (
+            f"<div><dt>named rightly</dt><dd>{found.right.share:.0%} <small>[{low:.0%}, "
+            f"{high:.0%}], {found.right.count} of {found.right.of} with a label</small></dd></div>"
+        )
+    return card("", f'<dl class="fd-facts">{lines}</dl>')
+
+
+def contributions(found: Summary) -> str:
+    """A line for each category, all clips first."""
+    if not found.whole.shares:
+        return ""
+    used = [m for m in MODALITIES if m in found.whole.shares]
+    head = "".join(f'<th class="fc-num fd-{m}">{NAMES[m]}</th>' for m in used)
+    lines = "".join(_group(g, used, i == 0) for i, g in enumerate((found.whole, *found.groups)))
+    right = '<th class="fc-num">right</th>' if found.right else ""
+    return card(
+        f"What mattered, by {found.by}",
+        f'<div class="fd-scroll"><table class="fc-table"><tr><th>{found.by}</th>'
+        f'<th class="fc-num">clips</th>{right}<th></th>{head}</tr>{lines}</table></div>'
+        + note(
+            "The share of each modality in the sum of absolute Shapley values, exact over all "
+            "combinations, of the answer's score: means over the clips that have it, ± half of the "
+            "95 % interval. A share says how much a modality did, not whether for or against."
+        ),
+    )
+
+
+def _group(group: Group, used: Sequence[str], whole: bool) -> str:
+    total = sum(group.shares[m].mean for m in used if m in group.shares) or 1
+    bar = "".join(
+        f'<i class="fd-{m}" style="width:{group.shares[m].mean / total:.1%}"></i>'
+        for m in used
+        if m in group.shares
+    )
+    cells = "".join(f'<td class="fc-num">{percent(group.shares.get(m), group)}</td>' for m in used)
+    right = ""
+    if group.right is not None:
+        right = f'<td class="fc-num">{group.right.share:.0%}</td>'
+    return (
+        f"<tr{' class=fd-whole' if whole else ''}><td>{escape(group.name)}</td>"
+        f'<td class="fc-num">{group.clips}</td>{right}'
+        f'<td class="fd-wide"><div class="fd-stack">{bar}</div></td>{cells}</tr>'
+    )
+
+
+def together(splits: Sequence[Split], interplay: Sequence[Interplay]) -> str:
+    """What modalities say at once: over the set, then clip by clip."""
+    if not (splits or interplay):
+        return ""
+    return card("Together", _splits(splits) + _interplay(interplay))
+
+
+def _splits(splits: Sequence[Split]) -> str:
+    if not splits:
+        return note(
+            "There is no partial information decomposition: it needs categories, and at least 10 "
+            "clips that have the same two modalities."
+        )
+    lines = "".join(_split(x) for x in splits)
+    few = any(x.measured.chance.total > x.measured.found.total / 2 for x in splits)
+    warning = (
+        "<p><b>There are too few clips for so many answers: chance alone gives more than half of "
+        "these bits.</b></p>"
+        if few
+        else ""
+    )
+    return (
+        f'<div class="fd-scroll"><table class="fc-table"><tr><th>answers to</th><th>tell of</th>'
+        '<th class="fc-num">clips</th><th></th>'
+        + "".join(f'<th class="fc-num">{x}</th>' for x in ("redundant", "first", "second", "synergy"))
+        + f'<th class="fc-num">of</th></tr>{lines}</table></div>{warning}'
+        + note(
+            "Partial information decomposition over the clips, in bits: what the answer to the "
+            "first combination alone and that to the second alone both tell of the answer to both "
+            "together (or of the label), what only one tells, and what only both at once tell "
+            "(synergy; Bertschinger et al. 2014). The small figures are what clips with shuffled "
+            "targets give: chance. It is of answers, not of all that tokens hold."
+        )
+    )
+
+
+def _split(split: Split) -> str:
+    found, chance = split.measured.found, split.measured.chance
+    kinds = dict(zip(ATOMS, ("redundant", _side(split.first), _side(split.second), "synergy"),
+                     strict=True))  # fmt: skip
+    total = max(found.total, 1e-9)
+    bar = "".join(
+        f'<i class="fd-{kinds[a]}" style="width:{max(0.0, getattr(found, a)) / total:.1%}"></i>'
+        for a in ATOMS
+    )
+    cells = "".join(
+        f'<td class="fc-num">{max(0.0, getattr(found, a)):.2f} '
+        f"<small>{max(0.0, getattr(chance, a)):.2f}</small></td>"
+        for a in ATOMS
+    )
+    first, second = said(split).split(" | ")
+    target = "the answer to both" if split.of == "answer" else "the label"
+    return (
+        f"<tr><td>{first} <small>and</small> {second}</td><td>{target}</td>"
+        f'<td class="fc-num">{split.measured.clips}</td>'
+        f'<td><div class="fd-stack">{bar}</div></td>{cells}'
+        f'<td class="fc-num">{split.measured.entropy:.2f}</td></tr>'
+    )
+
+
+def _side(side: str) -> str:
+    return side if " + " not in side else "rest"
+
+
+def _interplay(found: Sequence[Interplay]) -> str:
+    if not found:
+        return ""
+    lines = "".join(
+        f"<tr><td>{' and '.join(NAMES[m] for m in MODALITIES if m in x.members.split(' + '))}</td>"
+        f'<td class="fc-num">{signed(x.value)}</td>'
+        f"<td>{', '.join(f'{kind} {n}' for kind, n in x.kinds.items())}</td></tr>"
+        for x in found
+    )
+    return (
+        '<table class="fc-table" style="margin-top:14px"><tr><th>clip by clip</th>'
+        f'<th class="fc-num">interaction</th><th>clips of each kind</th></tr>{lines}</table>'
+        + note("The mean Harsanyi dividend of the answer's score, ± half of the 95 % interval.")
+    )
+
+
+def faithful(found: Faith, root: Path) -> str:
+    """How often one method's order was better than random, and the cases at both ends."""
+    name = escape(title(found.method))
+    if not found.orders:
+        return ""
+    total = sum(found.orders.values())
+    bar = "".join(
+        f'<i class="fd-{ORDERS.get(kind, "open")}" style="width:{found.orders[kind] / total:.1%}"></i>'
+        for kind in ORDERS
+        if kind in found.orders
+    )
+    words = ", ".join(f"{escape(kind)} in {n}" for kind, n in found.orders.items())
+    more = [f"effect {signed(found.effect)} standard deviations of random orders" if found.effect
+            else "", f"completeness missed by {percent(found.missed)}" if found.missed else "",
+            f"infidelity {found.infidelity.mean:.2f}" if found.infidelity else ""]  # fmt: skip
+    cases = (
+        '<div class="fd-two">'
+        f"<div><h4>Most faithful</h4>{_cases(found.most, root)}</div>"
+        f"<div><h4>Least faithful</h4>{_cases(found.least, root)}</div></div>"
+    )
+    return card(
+        f"Can it be trusted? {name}",
+        f'<div class="fd-stack">{bar}</div><p style="margin-top:8px">Deleting and inserting tokens '
+        f"in the order of the map is {words} of {total} clips.</p>"
+        + note("; ".join(x for x in more if x) + ".")
+        + (cases if found.most else ""),
+    )
+
+
+def _cases(cases: Sequence[tuple[Row, Explanation]], root: Path) -> str:
+    lines = "".join(
+        f'<tr><td class="fd-file">{escape(row.file)}<br><small>{escape(_answered(row))}</small>'
+        f"<details><summary>look at it</summary><code>{escape(command(row, x, root))}</code>"
+        f'</details></td><td class="fc-num">{(x.effect or 0):+.1f}</td>'
+        f'<td class="fc-num">{(x.p or 0):.3f}</td></tr>'
+        for row, x in cases
+    )
+    return (
+        '<table class="fc-table"><tr><th>clip</th><th class="fc-num">effect</th>'
+        f'<th class="fc-num">p</th></tr>{lines}</table>'
+    )
+
+
+def command(row: Row, found: Explanation, root: Path) -> str:
+    """What shows one clip by itself."""
+    parts = ["python", "-m", "explain", str(root / row.file), "--model", row.model]
+    parts += ["--method", found.method, "--target", found.target]
+    if row.text:
+        parts += ["--text", row.text]
+    return shlex.join([*parts, "--out", f"explained/{Path(row.file).stem}"])
+
+
+def _answered(row: Row) -> str:
+    label = f", labelled {' or '.join(row.labels)}" if row.labels else ""
+    return f"{row.answer} ({row.probability or 0:.2f}){label}"
+
+
+def layers(found: Sequence[LayerStatistics]) -> str:
+    """Every attention map over clips: where heads look, and what cutting does."""
+    if not found:
+        return ""
+    lines = "".join(
+        f'<tr><td>{spoken(x)}</td><td class="fc-num">{x.clips}</td><td>{_heads(x.focus)}</td>'
+        f"<td>{_heads(x.share)}</td>"
+        f'<td class="fc-num">{signed(x.cut, 3) if x.cut else ""}</td>'
+        f'<td class="fc-num">{f"{x.moved.mean:.3f}" if x.moved else ""}</td></tr>'
+        for x in found
+    )
+    return card(
+        "Attention, by layer and head",
+        '<div class="fd-scroll"><table class="fc-table"><tr><th>map</th><th class="fc-num">clips'
+        '</th><th>focus of each head</th><th>share of the reader’s attention</th>'
+        '<th class="fc-num">when cut</th><th class="fc-num">size</th></tr>'
+        f"{lines}</table></div>"
+        + note(
+            "Focus: 0 is even, 1 (full colour) is one cell. When cut: the change of the answer's "
+            "probability, ± half of the 95 % interval; size: the mean without its sign. "
+            "Attention says where the model looked, cutting what it needed."
+        ),
+    )
+
+
+def _heads(values: Sequence[float]) -> str:
+    cells = "".join(
+        f'<i style="--v:{v:.3f}" title="head {i + 1}: {v:.2f}"></i>' for i, v in enumerate(values)
+    )
+    return f'<div class="fd-heads">{cells}</div>'
+
+
+def wrong(found: Summary) -> str:
+    """What could not be read, and what was assumed."""
+    parts = []
+    if found.errors:
+        lines = "".join(_cause(why, files) for why, files in found.errors.items())
+        parts.append(card("What could not be explained", f'<table class="fc-table">{lines}</table>'))
+    if found.notices:
+        shown = list(found.notices.items())[:MOST]
+        lines = "".join(
+            f'<tr><td class="fc-num">{n}</td><td>{escape(x)}</td></tr>' for x, n in shown
+        )
+        rest = len(found.notices) - len(shown)
+        more = note(f"And {rest} other sentences, in the rows.") if rest else ""
+        parts.append(card("What was assumed", f'<table class="fc-table">{lines}</table>{more}'))
+    return "".join(parts)
+
+
+def _cause(why: str, files: Sequence[str]) -> str:
+    names = "<br>".join(escape(x) for x in files[:FILES])
+    more = f"<br>and {len(files) - FILES} others" if len(files) > FILES else ""
+    return (
+        f'<tr><td class="fc-num">{len(files)}</td><td><details><summary class="fd-cause">'
+        f"{escape(why)}</summary><small>{names}{more}</small></details></td></tr>"
+    )
+
+
+def card(head: str, body: str) -> str:
+    h2 = f"<h2>{head}</h2>" if head else ""
+    return f'<section class="fc-card">{h2}{body}</section>'
+
+
+def note(text: str) -> str:
+    return f'<p class="fc-note">{text}</p>'
+
+
+def percent(x: Mean | None, group: Group | None = None) -> str:
+    """``35% ±9``; with how many, where not all clips of a group have it."""
+    if x is None:
+        return ""
+    few = f" <small>of {x.clips}</small>" if group is not None and x.clips < group.clips else ""
+    room = f" <small>±{100 * (x.high - x.mean):.0f}</small>" if x.clips > 1 else ""
+    return f"{x.mean:.0%}{room}{few}"
+
+
+def signed(x: Mean, digits: int = 2) -> str:
+    room = f" <small>±{x.high - x.mean:.{digits}f}</small>" if x.clips > 1 else ""
+    return f"{x.mean:+.{digits}f}".replace("-", "−") + room
+
+
+def title(name: str) -> str:
+    return next((m.title for m in METHODS if m.name == name), name)
+
+
+def asked(told: Mapping[str, object]) -> Iterator[str]:
+    """Arguments or versions as lines of a list."""
+    for name, value in told.items():
+        yield f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>"
