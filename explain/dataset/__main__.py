@@ -36,7 +36,9 @@ def parser() -> OneLineParser:
         help="a folder with clips anywhere below it, a file with a path a line, or a .csv with "
         "columns file and, where wanted, label (several with | between), text, subtitles",
     )  # fmt: skip
-    out.add_argument("--model", default=MODELS[0].name, help="a shipped model, a folder or a hub id")
+    out.add_argument(
+        "--model", default=MODELS[0].name, help="a shipped model, a folder or a hub id"
+    )
     out.add_argument("--method", default="relevance", metavar="NAME[,NAME...]")
     out.add_argument("--target", default="auto", help="as in python -m explain")
     out.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

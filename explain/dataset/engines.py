@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from explain.dataset.columns import Origin, Row
 from explain.dataset.job import Job, explained
 from explain.dataset.listing import DatasetError, Entry
-from explain.dataset.rows import Origin, Row, failed
+from explain.dataset.rows import failed
 
-CHUNK = 8  # clips that a worker takes at once
+CHUNK = 8  # clips that a worker takes at once, at most
+STORE = 128 * 2**20  # bytes of Ray's shared memory: rows are small
 AHEAD = 2  # chunks that wait for each worker
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @dataclass(frozen=True)
@@ -45,37 +52,47 @@ def over_ray(
     Every machine must see the clips at the same path and have this program. A worker that dies is
     tried again elsewhere; the clips of a chunk that kills every worker get its error.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.update(QUIET)
+    if not cluster.address:  # its ports are open to the network, so nobody else may have the token
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         import ray
     except ModuleNotFoundError:
         raise DatasetError(
             "Ray is not installed; install explain/dataset/requirements.txt, or use --engine local."
         ) from None
-    _begin(cluster, job.threads)
-    try:
+    with TemporaryDirectory(prefix="ray") as folder, contextlib.ExitStack() as after:
+        _begin(cluster, job.threads, folder)
+        after.callback(ray.shutdown)
         each = {"num_gpus": 1} if job.device == "cuda" else {"num_cpus": job.threads}
         work = ray.remote(max_retries=1, **each)(_chunk)
         told = ray.put((job, origin, str(root)))
-        most = AHEAD * (cluster.workers or int(ray.cluster_resources().get("CPU", 1)))
-        chunks = iter([entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)])
-        pending = {work.remote(told, part): part for part, _ in zip(chunks, range(most))}
+        workers = cluster.workers or max(
+            1, int(ray.cluster_resources().get("CPU", 1)) // job.threads
+        )
+        size, most = _size(len(entries), workers), AHEAD * workers
+        chunks = iter([entries[i : i + size] for i in range(0, len(entries), size)])
+        pending = {work.remote(told, part): part for part in islice(chunks, most)}
         while pending:
             (done,), _ = ray.wait(list(pending), num_returns=1)
             part = pending.pop(done)
-            pending |= {work.remote(told, more): more for more, _ in zip(chunks, range(1))}
+            pending |= {work.remote(told, more): more for more in islice(chunks, 1)}
             try:
                 yield ray.get(done)
+            except ray.exceptions.RayTaskError:  # not of one clip: the model, say
+                raise
             except ray.exceptions.RayError as error:
                 why = f"The worker stopped on this clip or one beside it: {type(error).__name__}."
                 yield [failed(entry, origin, why) for entry in part]
-    finally:
-        ray.shutdown()
 
 
-def _begin(cluster: Cluster, threads: int) -> None:
-    """Join a cluster, or start one here that listens to this machine alone and tells nobody."""
+def _size(clips: int, workers: int) -> int:
+    """Of a chunk: small enough that all workers end at about the same time."""
+    return min(CHUNK, max(1, clips // (4 * workers)))
+
+
+def _begin(cluster: Cluster, threads: int, folder: str) -> None:
+    """Join a cluster, or start one here, for this run and this program alone."""
     import ray
 
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -87,7 +104,14 @@ def _begin(cluster: Cluster, threads: int) -> None:
             raise DatasetError(f"There is no Ray cluster at {cluster.address}: {first}") from None
         return
     cpus = (cluster.workers or max(1, (os.cpu_count() or 1) // threads)) * threads
-    ray.init(num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=STORE,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
+        **quiet,
+    )
 
 
 def _chunk(told: tuple[Job, Origin, str], entries: Sequence[Entry]) -> list[Row]:

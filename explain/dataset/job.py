@@ -25,9 +25,10 @@ from core_models.registry import find, load
 from explain.analysis import NothingToReadError, analyse, captioned
 from explain.cli.asking import attributions, trusts
 from explain.cli.command import Asked
+from explain.dataset.columns import Origin, Row, Seconds
 from explain.dataset.listing import Entry
 from explain.dataset.quick import quick
-from explain.dataset.rows import Origin, Row, Seconds, failed, row
+from explain.dataset.rows import failed, row
 from explain.export.record import PACKAGES
 from explain.methods.registry import MethodError
 from explain.modality.report import modalities

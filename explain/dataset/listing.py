@@ -65,7 +65,7 @@ def listing(source: Path) -> Listing:
     if not found:
         raise DatasetError(f"{source} names no clip; a clip ends in .mp4, .mov, .webm or alike.")
     once = tuple(dict.fromkeys(found))
-    return Listing(source.name, root.absolute(), once, len(found) - len(once))
+    return Listing(source.absolute().name, root.absolute(), once, len(found) - len(once))
 
 
 def _below(folder: Path) -> list[Entry]:
@@ -93,8 +93,8 @@ def _listed(path: Path) -> list[Entry]:
         head = {name.strip().lower(): name for name in table.fieldnames or ()}
         if not any(name in head for name in FILE):
             raise DatasetError(
-                f"The first line of {path} must name a column “file”, and may name “label” (several "
-                "with | between), “text” and “subtitles”."
+                f"The first line of {path} must name a column “file”, and may name “label” "
+                "(several with | between), “text” and “subtitles”."
             )
         return [_entry(line, head, path.parent) for line in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -1,11 +1,11 @@
 """What two answers tell of a third: redundant, unique, or only both together, in bits.
 
-Partial information decomposition in the definition of Bertschinger, Rauh, Olbrich, Jost and Ay
-("Quantifying unique information", Entropy 2014, 16, 2161-2183, arXiv:1311.2839), called BROJA: unique
-is what no joint distribution that keeps each pair of source and target can take away. It is found by
-alternating projections (Banerjee, Rauh and Montúfar, "Computing the unique information", ISIT 2018,
-arXiv:1709.07487). A decomposition belongs to a distribution, that is to many clips: of one clip there
-is none. For the use on multimodal models see Liang et al. 2023, arXiv:2302.12247.
+Partial information decomposition as Bertschinger, Rauh, Olbrich, Jost and Ay define it
+("Quantifying unique information", Entropy 2014, 16, 2161-2183, arXiv:1311.2839), called BROJA:
+unique is what no joint distribution that keeps each pair of source and target can take away. It is
+found by alternating projections (Banerjee, Rauh and Montúfar, "Computing the unique information",
+ISIT 2018, arXiv:1709.07487). A decomposition belongs to a distribution, that is to many clips: of
+one clip there is none. On multimodal models: Liang et al. 2023, arXiv:2302.12247.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from explain.attribution import Attribution
 from explain.methods.registry import find
 from explain.metrics.completeness import completeness
 from explain.metrics.faithfulness import streamed
+from explain.metrics.metric import Finding
 from explain.metrics.on_tokens import on_tokens
 from explain.question import Question
 from explain.trust import Trust
@@ -25,6 +26,6 @@ def quick(question: Question, found: Sequence[Attribution], seed: int = 0) -> li
         tokens = on_tokens(one, question.analysis)
         order = next(streamed(question, tokens, against, steps=STEPS, seed=seed))
         against = order.against
-        findings = {"completeness": completeness(one), "faithfulness": order}
+        findings: dict[str, Finding] = {"completeness": completeness(one), "faithfulness": order}
         out.append(Trust(one, find(one.method).title, findings, {}, 1.0))
     return out

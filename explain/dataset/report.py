@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from explain import viewer
+from explain.dataset.columns import Row
 from explain.dataset.listing import Listing
-from explain.dataset.rows import Row
-from explain.dataset.summary import Summary
+from explain.dataset.statistics import Summary
 from explain.export.tables import table
 from explain.render.cards import CSS
 from explain.render.dataset_cards import CSS as OWN
@@ -80,7 +80,14 @@ def made(found: Summary, clips: Listing) -> str:
     told: dict[str, Any] = {"clips": f"{clips.name}, {len(clips.entries)} of them"}
     if clips.repeated:
         told["clips"] += f"; {clips.repeated} lines that repeat another were left out"
-    told |= {k: v for k, v in json.loads(first.arguments).items() if v not in (None, [], "")}
+    given = json.loads(first.arguments)
+    told["methods"] = " · ".join(
+        f"{name}, target {target}{''.join(f', {k} {v}' for k, v in settings.items())}"
+        for name, target, settings in given.pop("asked")
+    )
+    told["decoding"] = ", ".join(f"{k} {v}" for k, v in given.pop("decoding").items())
+    told["present"] = ", ".join(given.pop("present"))
+    told |= {k: v for k, v in given.items() if v not in (None, "")}
     versions = {row.versions for row in found.rows}
     told["versions"] = " and ".join(
         ", ".join(f"{k} {v}" for k, v in json.loads(x).items()) for x in sorted(versions)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explain.dataset import store
+from explain.dataset.columns import Row
 from explain.dataset.engines import ENGINES, Cluster
 from explain.dataset.job import Job
-from explain.dataset.listing import Listing
-from explain.dataset.rows import Row
+from explain.dataset.listing import DatasetError, Listing
 
 BATCH, PATIENCE = 8, 20.0  # rows, or seconds, after which a part is written
+ALONE = Cluster()
 PAUSE = 5.0  # seconds between lines where nobody watches
 
 
@@ -28,7 +29,7 @@ class Plan:
     listing: Listing
     out: Path
     engine: str = "local"
-    cluster: Cluster = Cluster()
+    cluster: Cluster = ALONE
     again: bool = False
 
 
@@ -47,7 +48,10 @@ def run(plan: Plan) -> list[Row]:
                 keep(rows)
                 progress.tell(rows)
         progress.end()
-        return store.merged(out, [entry.id for entry in entries])
+        rows = store.merged(out, [entry.id for entry in entries])
+    if len(rows) < len(entries):
+        raise DatasetError(f"{len(entries) - len(rows)} clips have no row; start again for these.")
+    return rows
 
 
 class Stream:

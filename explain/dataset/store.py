@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
@@ -16,8 +16,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 import pyarrow as pa
 from pyarrow import parquet
 
+from explain.dataset.columns import Row
 from explain.dataset.listing import DatasetError
-from explain.dataset.rows import Row
 
 KINDS: Mapping[type, pa.DataType] = {
     str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(),
@@ -63,9 +63,9 @@ def agreed(out: Path, asked: Mapping[str, Any]) -> None:
 
 def done(out: Path, again: bool = False) -> set[str]:
     """The ids of the clips that have a row; again: less those whose row is an error."""
-    error = {}
+    error = dict[str, str | None]()
     for part in parts(out):
-        held = parquet.read_table(part, columns=["id", "error"])
+        held = _table(part, ["id", "error"])
         error.update(zip(held["id"].to_pylist(), held["error"].to_pylist(), strict=True))
     return {id for id, why in error.items() if not (again and why)}
 
@@ -89,7 +89,7 @@ def add(out: Path, rows: Sequence[Row]) -> None:
 
 def merged(out: Path, order: Collection[str]) -> list[Row]:
     """All rows of these ids in their order, the last of each, also as rows.parquet."""
-    tables = [parquet.read_table(part, schema=schema()) for part in parts(out)]
+    tables = [_table(part) for part in parts(out)]
     whole = pa.concat_tables([schema().empty_table(), *tables])
     place = {id: i for i, id in enumerate(whole["id"].to_pylist())}
     chosen = whole.take(pa.array([place[id] for id in order if id in place], pa.int64()))
@@ -99,7 +99,7 @@ def merged(out: Path, order: Collection[str]) -> list[Row]:
 
 def read(path: Path) -> list[Row]:
     """The rows of a file, as they were."""
-    return [_made(Row, x) for x in parquet.read_table(path, schema=schema()).to_pylist()]
+    return [_made(Row, x) for x in _table(path).to_pylist()]
 
 
 @cache
@@ -109,7 +109,7 @@ def schema() -> pa.Schema:
 
 
 @cache
-def _hints(form: type) -> Mapping[str, Any]:
+def _hints(form: Hashable) -> Mapping[str, Any]:
     return get_type_hints(form)
 
 
@@ -135,6 +135,20 @@ def _back(form: Any, value: Any) -> Any:
         return _made(form, value)
     inner = get_args(form)[0]
     return tuple(_back(inner, x) for x in value)
+
+
+def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Of a file that this program wrote; DatasetError where it is something else."""
+    try:
+        found = parquet.read_table(path, columns=columns)
+        if columns is None and found.schema != schema():
+            raise pa.ArrowInvalid
+        return found
+    except pa.ArrowException:
+        raise DatasetError(
+            f"{path} is damaged, or was written by another version; remove it, and its clips are "
+            "explained again."
+        ) from None
 
 
 def _written(table: pa.Table, path: Path) -> None:

@@ -3,139 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 
 from core_models.clip import MODALITIES
-from explain.dataset.pid import Measured, measured
-from explain.dataset.rows import JOIN, Explanation, Layer, Row
+from explain.attention.maps import Group as AttentionGroup
+from explain.dataset.columns import JOIN, Explanation, Layer, Row
+from explain.dataset.pid import measured
+from explain.dataset.statistics import (
+    FEW,
+    Faith,
+    Group,
+    Interplay,
+    LayerStatistics,
+    Mean,
+    Share,
+    Split,
+    Summary,
+    Z,
+)
 
-Z = 1.96  # of a 95 % interval
-FEW = 5  # cases at each end
+GROUPS = get_args(AttentionGroup)  # in the order in which a clip passes them, fusion first
 ENOUGH = 10  # clips, to decompose what they say
-
-
-@dataclass(frozen=True)
-class Mean:
-    """With its 95 % interval over clips: the mean ± 1.96 standard errors; of one clip, itself."""
-
-    mean: float
-    low: float
-    high: float
-    clips: int
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many, with the Wilson 95 % interval (Wilson 1927)."""
-
-    count: int
-    of: int
-
-    @property
-    def share(self) -> float:
-        return self.count / self.of if self.of else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        n, p = max(self.of, 1), self.share
-        middle, root = p + Z**2 / (2 * n), Z * (p * (1 - p) / n + Z**2 / (4 * n * n)) ** 0.5
-        return (middle - root) / (1 + Z**2 / n), (middle + root) / (1 + Z**2 / n)
-
-
-@dataclass(frozen=True)
-class Group:
-    """The clips of one category. shares: of each modality in the sum of absolute Shapley values;
-    values: these themselves; right: where clips have labels.
-    """
-
-    name: str
-    clips: int
-    shares: Mapping[str, Mean]
-    values: Mapping[str, Mean]
-    right: Share | None
-
-
-@dataclass(frozen=True)
-class LayerStatistics:
-    """One attention map over clips. focus, share: (heads,) means; cut: of the signed change of the
-    answer's probability, moved: of its size; None where nothing is cut.
-    """
-
-    name: str
-    group: str
-    layer: int
-    query: str
-    key: str
-    clips: int
-    focus: tuple[float, ...]
-    share: tuple[float, ...]
-    cut: Mean | None
-    moved: Mean | None
-
-
-@dataclass(frozen=True)
-class Interplay:
-    """What some modalities do together, clip by clip: the mean Harsanyi dividend, and in how many
-    clips it was of which kind.
-    """
-
-    members: str
-    value: Mean
-    kinds: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Split:
-    """What the answers of two combinations tell of the answer to both, or of the label."""
-
-    first: str
-    second: str
-    of: str
-    measured: Measured
-
-
-@dataclass(frozen=True)
-class Faith:
-    """One method over clips. orders: how often its order was of which kind against random ones;
-    most, least: clips, the best and the worst first.
-    """
-
-    method: str
-    clips: int
-    orders: Mapping[str, int]
-    effect: Mean | None
-    missed: Mean | None
-    infidelity: Mean | None
-    most: tuple[tuple[Row, Explanation], ...]
-    least: tuple[tuple[Row, Explanation], ...]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """by: what groups are of, the label or the answer. errors: the sentences, most frequent first,
-    with their clips.
-    """
-
-    rows: tuple[Row, ...]
-    by: str
-    right: Share | None
-    groups: tuple[Group, ...]
-    whole: Group
-    layers: tuple[LayerStatistics, ...]
-    interplay: tuple[Interplay, ...]
-    splits: tuple[Split, ...]
-    faith: tuple[Faith, ...]
-    errors: Mapping[str, tuple[str, ...]]
-    notices: Mapping[str, int]
-
-    @property
-    def good(self) -> tuple[Row, ...]:
-        """Those that are no error."""
-        return tuple(row for row in self.rows if row.error is None)
+CASES = 5  # at each end
 
 
 def summary(rows: Sequence[Row], seed: int = 0) -> Summary:
@@ -147,7 +40,9 @@ def summary(rows: Sequence[Row], seed: int = 0) -> Summary:
         for row in good:
             name = (row.labels[0] if row.labels else "no label") if labelled else row.answer
             named[name or ""].append(row)
-    groups = sorted((_group(name, x) for name, x in named.items()), key=lambda g: (-g.clips, g.name))
+    groups = sorted(
+        (_group(name, x) for name, x in named.items()), key=lambda g: (-g.clips, g.name)
+    )
     errors: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row.error is not None:
@@ -174,12 +69,12 @@ def mean(values: Iterable[float | None]) -> Mean | None:
     if not len(x):
         return None
     middle = float(x.mean())
-    room = Z * float(x.std(ddof=1)) / len(x) ** 0.5 if len(x) > 1 else 0.0
+    room = Z * float(x.std(ddof=1)) / len(x) ** 0.5 if len(x) >= FEW else 0.0
     return Mean(middle, middle - room, middle + room, len(x))
 
 
 def _group(name: str, rows: Sequence[Row]) -> Group:
-    shares, values = {}, {}
+    shares, values = dict[str, Mean](), dict[str, Mean]()
     for m in MODALITIES:
         found = [part for row in rows for part in row.parts if part.modality == m]
         share, value = mean(p.share for p in found), mean(p.value for p in found)
@@ -213,7 +108,7 @@ def _layers(rows: Sequence[Row]) -> tuple[LayerStatistics, ...]:
                 focus, share, mean(cuts), moved,
             )
         )  # fmt: skip
-    return tuple(out)
+    return tuple(sorted(out, key=lambda x: (GROUPS.index(x.group), x.layer)))
 
 
 def _interplay(rows: Sequence[Row]) -> tuple[Interplay, ...]:
@@ -243,7 +138,8 @@ def _splits(rows: Sequence[Row], seed: int) -> tuple[Split, ...]:
             if len(used) < ENOUGH:
                 continue
             target = [x[both] if of == "answer" else row.labels[0] for row, x in used]
-            found = measured(target, *([x[n] for _, x in used] for n in names), seed=seed)
+            one, two = ([x[name] for _, x in used] for name in names)
+            found = measured(target, one, two, seed)
             out.append(Split(*names, of, found))
     return tuple(out)
 
@@ -273,7 +169,7 @@ def _faith(rows: Sequence[Row]) -> tuple[Faith, ...]:
     for method, every in found.items():
         told = [(row, x, x.effect) for row, x in every if x.effect is not None]
         ranked = [(row, x) for row, x, effect in sorted(told, key=lambda z: (-z[2], z[0].file))]
-        few = min(FEW, len(ranked) // 2)
+        few = min(CASES, len(ranked) // 2)
         out.append(
             Faith(
                 method, len(every), dict(Counter(x.order for _, x in every if x.order)),

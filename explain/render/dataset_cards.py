@@ -9,8 +9,17 @@ from pathlib import Path
 
 from core_models.clip import MODALITIES
 from explain.attention.maps import NAMES
-from explain.dataset.rows import Explanation, Row
-from explain.dataset.summary import Faith, Group, Interplay, LayerStatistics, Mean, Split, Summary
+from explain.dataset.columns import Explanation, Row
+from explain.dataset.statistics import (
+    FEW,
+    Faith,
+    Group,
+    Interplay,
+    LayerStatistics,
+    Mean,
+    Split,
+    Summary,
+)
 from explain.methods.registry import METHODS
 from explain.render.dataset_figures import ATOMS, said, spoken
 
@@ -40,7 +49,7 @@ def cards(found: Summary, root: Path) -> str:
 def facts(found: Summary) -> str:
     rows, good = found.rows, found.good
     first = next(iter(good), None)
-    told = [("clips", f"{len(rows)}"), ("could not be read", f"{len(rows) - len(good)}")]
+    told = [("clips", f"{len(rows)}"), ("could not be explained", f"{len(rows) - len(good)}")]
     if first is not None:
         told += [("model", first.model)]
         told += [("why", ", ".join(title(x.method) for x in first.explanations))]
@@ -68,18 +77,18 @@ def contributions(found: Summary) -> str:
         f'<th class="fc-num">clips</th>{right}<th></th>{head}</tr>{lines}</table></div>'
         + note(
             "The share of each modality in the sum of absolute Shapley values, exact over all "
-            "combinations, of the answer's score: means over the clips that have it, ± half of the "
-            "95 % interval. A share says how much a modality did, not whether for or against."
+            "combinations, of the answer's score: means over the clips that have it, from "
+            f"{FEW} clips on ± half of the 95 % interval. A share says how much a modality did, "
+            "not whether for or against."
         ),
     )
 
 
 def _group(group: Group, used: Sequence[str], whole: bool) -> str:
-    total = sum(group.shares[m].mean for m in used if m in group.shares) or 1
+    parts = {m: x.mean * x.clips for m, x in group.shares.items()}  # nothing where it is missing
+    total = sum(parts.values()) or 1
     bar = "".join(
-        f'<i class="fd-{m}" style="width:{group.shares[m].mean / total:.1%}"></i>'
-        for m in used
-        if m in group.shares
+        f'<i class="fd-{m}" style="width:{parts[m] / total:.1%}"></i>' for m in used if m in parts
     )
     cells = "".join(f'<td class="fc-num">{percent(group.shares.get(m), group)}</td>' for m in used)
     right = ""
@@ -114,9 +123,11 @@ def _splits(splits: Sequence[Split]) -> str:
         else ""
     )
     return (
-        f'<div class="fd-scroll"><table class="fc-table"><tr><th>answers to</th><th>tell of</th>'
+        '<div class="fd-scroll"><table class="fc-table"><tr><th>answers to</th><th>tell of</th>'
         '<th class="fc-num">clips</th><th></th>'
-        + "".join(f'<th class="fc-num">{x}</th>' for x in ("redundant", "first", "second", "synergy"))
+        + "".join(
+            f'<th class="fc-num">{x}</th>' for x in ("redundant", "first", "second", "synergy")
+        )
         + f'<th class="fc-num">of</th></tr>{lines}</table></div>{warning}'
         + note(
             "Partial information decomposition over the clips, in bits: what the answer to the "
@@ -161,12 +172,13 @@ def _interplay(found: Sequence[Interplay]) -> str:
         return ""
     lines = "".join(
         f"<tr><td>{' and '.join(NAMES[m] for m in MODALITIES if m in x.members.split(' + '))}</td>"
-        f'<td class="fc-num">{signed(x.value)}</td>'
+        f'<td class="fc-num">{x.value.clips}</td><td class="fc-num">{signed(x.value)}</td>'
         f"<td>{', '.join(f'{kind} {n}' for kind, n in x.kinds.items())}</td></tr>"
         for x in found
     )
     return (
         '<table class="fc-table" style="margin-top:14px"><tr><th>clip by clip</th>'
+        '<th class="fc-num">clips</th>'
         f'<th class="fc-num">interaction</th><th>clips of each kind</th></tr>{lines}</table>'
         + note("The mean Harsanyi dividend of the answer's score, ± half of the 95 % interval.")
     )
@@ -179,8 +191,8 @@ def faithful(found: Faith, root: Path) -> str:
         return ""
     total = sum(found.orders.values())
     bar = "".join(
-        f'<i class="fd-{ORDERS.get(kind, "open")}" style="width:{found.orders[kind] / total:.1%}"></i>'
-        for kind in ORDERS
+        f'<i class="fd-{mark}" style="width:{found.orders[kind] / total:.1%}"></i>'
+        for kind, mark in ORDERS.items()
         if kind in found.orders
     )
     words = ", ".join(f"{escape(kind)} in {n}" for kind, n in found.orders.items())
@@ -243,7 +255,7 @@ def layers(found: Sequence[LayerStatistics]) -> str:
     return card(
         "Attention, by layer and head",
         '<div class="fd-scroll"><table class="fc-table"><tr><th>map</th><th class="fc-num">clips'
-        '</th><th>focus of each head</th><th>share of the reader’s attention</th>'
+        "</th><th>focus of each head</th><th>share of the reader’s attention</th>"
         '<th class="fc-num">when cut</th><th class="fc-num">size</th></tr>'
         f"{lines}</table></div>"
         + note(
@@ -266,7 +278,9 @@ def wrong(found: Summary) -> str:
     parts = []
     if found.errors:
         lines = "".join(_cause(why, files) for why, files in found.errors.items())
-        parts.append(card("What could not be explained", f'<table class="fc-table">{lines}</table>'))
+        parts.append(
+            card("What could not be explained", f'<table class="fc-table">{lines}</table>')
+        )
     if found.notices:
         shown = list(found.notices.items())[:MOST]
         lines = "".join(
@@ -301,12 +315,12 @@ def percent(x: Mean | None, group: Group | None = None) -> str:
     if x is None:
         return ""
     few = f" <small>of {x.clips}</small>" if group is not None and x.clips < group.clips else ""
-    room = f" <small>±{100 * (x.high - x.mean):.0f}</small>" if x.clips > 1 else ""
+    room = f" <small>±{100 * (x.high - x.mean):.0f}</small>" if x.sure else ""
     return f"{x.mean:.0%}{room}{few}"
 
 
 def signed(x: Mean, digits: int = 2) -> str:
-    room = f" <small>±{x.high - x.mean:.{digits}f}</small>" if x.clips > 1 else ""
+    room = f" <small>±{x.high - x.mean:.{digits}f}</small>" if x.sure else ""
     return f"{x.mean:+.{digits}f}".replace("-", "−") + room
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import explain.render.figures  # noqa: F401  (sets the style)
 from core_models.clip import MODALITIES, Stream
 from explain.attention.maps import NAMES
-from explain.dataset.summary import Group, LayerStatistics, Split, Summary
+from explain.dataset.statistics import Group, LayerStatistics, Split, Summary
 from explain.render.palette import ACCENT, COLOURS, HEAT, INK, LINE, MUTE
 
 ATOMS = ("redundant", "first", "second", "synergy")
