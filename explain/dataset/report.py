@@ -15,8 +15,9 @@ from explain.dataset.statistics import Summary
 from explain.export.tables import table
 from explain.render.cards import CSS
 from explain.render.dataset_cards import CSS as OWN
-from explain.render.dataset_cards import asked, card, cards
+from explain.render.dataset_cards import cards
 from explain.render.dataset_figures import dataset_figures
+from explain.render.dataset_parts import asked, card
 from explain.render.draw import drawn
 from explain.viewer.standalone import STYLE
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -22,7 +22,6 @@ from explain.dataset.listing import DatasetError
 KINDS: Mapping[type, pa.DataType] = {
     str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(),
 }  # fmt: skip
-T = TypeVar("T")
 
 
 @contextmanager
@@ -123,7 +122,7 @@ def _kind(form: Any) -> pa.DataType:
     return pa.list_(_kind(get_args(form)[0]))  # tuple[X, ...]
 
 
-def _made(form: type[T], value: Mapping[str, Any]) -> T:
+def _made(form: Any, value: Mapping[str, Any]) -> Any:
     """The dataclass that a value of a file is."""
     return form(**{name: _back(kind, value[name]) for name, kind in _hints(form).items()})
 

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from core_models.clip import MODALITIES
 from explain.attention.maps import NAMES
-from explain.dataset.columns import Explanation, Row
 from explain.dataset.statistics import (
     FEW,
-    Faith,
     Group,
     Interplay,
     LayerStatistics,
-    Mean,
     Split,
     Summary,
 )
-from explain.methods.registry import METHODS
+from explain.render.dataset_cases import faithful
 from explain.render.dataset_figures import ATOMS, said, spoken
+from explain.render.dataset_parts import card, note, percent, signed, title
 
 CSS = (Path(__file__).parent / "dataset_cards.css").read_text()
-ORDERS = {
-    "better than random": "good",
-    "no better than random": "open",
-    "cannot be told": "open",
-    "worse than random": "bad",
-}
 MOST, FILES = 12, 50  # notices and errors that are listed; files of each
 
 
@@ -184,63 +175,6 @@ def _interplay(found: Sequence[Interplay]) -> str:
     )
 
 
-def faithful(found: Faith, root: Path) -> str:
-    """How often one method's order was better than random, and the cases at both ends."""
-    name = escape(title(found.method))
-    if not found.orders:
-        return ""
-    total = sum(found.orders.values())
-    bar = "".join(
-        f'<i class="fd-{mark}" style="width:{found.orders[kind] / total:.1%}"></i>'
-        for kind, mark in ORDERS.items()
-        if kind in found.orders
-    )
-    words = ", ".join(f"{escape(kind)} in {n}" for kind, n in found.orders.items())
-    more = [f"effect {signed(found.effect)} standard deviations of random orders" if found.effect
-            else "", f"completeness missed by {percent(found.missed)}" if found.missed else "",
-            f"infidelity {found.infidelity.mean:.2f}" if found.infidelity else ""]  # fmt: skip
-    cases = (
-        '<div class="fd-two">'
-        f"<div><h4>Most faithful</h4>{_cases(found.most, root)}</div>"
-        f"<div><h4>Least faithful</h4>{_cases(found.least, root)}</div></div>"
-    )
-    return card(
-        f"Can it be trusted? {name}",
-        f'<div class="fd-stack">{bar}</div><p style="margin-top:8px">Deleting and inserting tokens '
-        f"in the order of the map is {words} of {total} clips.</p>"
-        + note("; ".join(x for x in more if x) + ".")
-        + (cases if found.most else ""),
-    )
-
-
-def _cases(cases: Sequence[tuple[Row, Explanation]], root: Path) -> str:
-    lines = "".join(
-        f'<tr><td class="fd-file">{escape(row.file)}<br><small>{escape(_answered(row))}</small>'
-        f"<details><summary>look at it</summary><code>{escape(command(row, x, root))}</code>"
-        f'</details></td><td class="fc-num">{(x.effect or 0):+.1f}</td>'
-        f'<td class="fc-num">{(x.p or 0):.3f}</td></tr>'
-        for row, x in cases
-    )
-    return (
-        '<table class="fc-table"><tr><th>clip</th><th class="fc-num">effect</th>'
-        f'<th class="fc-num">p</th></tr>{lines}</table>'
-    )
-
-
-def command(row: Row, found: Explanation, root: Path) -> str:
-    """What shows one clip by itself."""
-    parts = ["python", "-m", "explain", str(root / row.file), "--model", row.model]
-    parts += ["--method", found.method, "--target", found.target]
-    if row.text:
-        parts += ["--text", row.text]
-    return shlex.join([*parts, "--out", f"explained/{Path(row.file).stem}"])
-
-
-def _answered(row: Row) -> str:
-    label = f", labelled {' or '.join(row.labels)}" if row.labels else ""
-    return f"{row.answer} ({row.probability or 0:.2f}){label}"
-
-
 def layers(found: Sequence[LayerStatistics]) -> str:
     """Every attention map over clips: where heads look, and what cutting does."""
     if not found:
@@ -299,36 +233,3 @@ def _cause(why: str, files: Sequence[str]) -> str:
         f'<tr><td class="fc-num">{len(files)}</td><td><details><summary class="fd-cause">'
         f"{escape(why)}</summary><small>{names}{more}</small></details></td></tr>"
     )
-
-
-def card(head: str, body: str) -> str:
-    h2 = f"<h2>{head}</h2>" if head else ""
-    return f'<section class="fc-card">{h2}{body}</section>'
-
-
-def note(text: str) -> str:
-    return f'<p class="fc-note">{text}</p>'
-
-
-def percent(x: Mean | None, group: Group | None = None) -> str:
-    """``35% ±9``; with how many, where not all clips of a group have it."""
-    if x is None:
-        return ""
-    few = f" <small>of {x.clips}</small>" if group is not None and x.clips < group.clips else ""
-    room = f" <small>±{100 * (x.high - x.mean):.0f}</small>" if x.sure else ""
-    return f"{x.mean:.0%}{room}{few}"
-
-
-def signed(x: Mean, digits: int = 2) -> str:
-    room = f" <small>±{x.high - x.mean:.{digits}f}</small>" if x.sure else ""
-    return f"{x.mean:+.{digits}f}".replace("-", "−") + room
-
-
-def title(name: str) -> str:
-    return next((m.title for m in METHODS if m.name == name), name)
-
-
-def asked(told: Mapping[str, object]) -> Iterator[str]:
-    """Arguments or versions as lines of a list."""
-    for name, value in told.items():
-        yield f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>"
