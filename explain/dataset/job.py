@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import threading
 import time
@@ -94,12 +95,15 @@ def explained(job: Job, origin: Origin, root: Path, entries: Sequence[Entry]) ->
         model = load(job.model, torch.device(job.device))
         try:
             ahead: Future[Read] | None = None
+            since = spent()
             for entry, coming in zip_longest(entries, entries[1:]):
                 read = (ahead or beside.submit(_read, job, model, root, entry, gone)).result()
                 ahead = None
                 if coming is not None:
                     ahead = beside.submit(_read, job, model, root, coming, gone)
-                yield _row(job, origin, model, entry, read)
+                made = _row(job, origin, model, entry, read)
+                since, before = spent(), since
+                yield replace(made, seconds=replace(made.seconds, cpu=since - before))
         finally:
             gone.set()
 
@@ -113,6 +117,11 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def spent() -> float:
+    """CPU seconds of this process and of decoders that have ended."""
+    return sum(os.times()[:4])
 
 
 def said(error: BaseException) -> str:

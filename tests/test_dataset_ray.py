@@ -1,0 +1,56 @@
+"""The same rows from two Ray workers as from one process."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core_models.registry import WEIGHTS
+from explain.dataset.__main__ import main
+from explain.dataset.columns import Row, Seconds
+from tests.media_files import even, make_clip, tone
+
+if missing := [x for x in ("ray", "pyarrow") if importlib.util.find_spec(x) is None]:
+    pytest.skip(
+        f"{' and '.join(missing)} not installed; see explain/dataset/requirements.txt",
+        allow_module_level=True,
+    )
+CLIPS = 21  # more chunks than wait at once
+
+
+def rows(out: Path) -> list[Row]:
+    from explain.dataset import store
+
+    return [replace(row, seconds=Seconds()) for row in store.read(out / "rows.parquet")]
+
+
+# Ray leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_two_workers_give_the_rows_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for i in range(CLIPS - 1):
+        wave = tone(1, 44100, 200.0 + 100 * i)
+        make_clip(clips / f"{i:02d}.mp4", even(1, 4), size=(96, 96), wave=wave)
+    (clips / "bad.mp4").write_bytes(b"no clip at all")
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    given = [str(clips), "--model", str(WEIGHTS / "planted" / "late"), "--device", "cpu",
+             "--trust", "none", "--method", "token-input-x-gradient"]  # fmt: skip
+    alone, spread = tmp_path / "alone", tmp_path / "spread"
+    assert main([*given, "--out", str(alone)]) == 0
+    assert main([*given, "--engine", "ray", "--workers", "2", "--out", str(spread)]) == 0
+    found = rows(spread)
+    assert len(found) == CLIPS and sum(bool(row.error) for row in found) == 1
+    assert found == rows(alone)
+    assert not (home / ".ray").exists()  # no token, no log of it is left behind
