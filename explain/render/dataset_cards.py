@@ -21,7 +21,7 @@ from explain.render.dataset_figures import ATOMS, said, spoken
 from explain.render.dataset_parts import card, note, percent, signed, title
 
 CSS = (Path(__file__).parent / "dataset_cards.css").read_text()
-MOST, FILES = 12, 50  # notices and errors that are listed; files of each
+CATEGORIES, MOST, FILES = 60, 12, 50  # that are listed; notices; files of an error
 
 
 def cards(found: Summary, root: Path) -> str:
@@ -59,8 +59,11 @@ def contributions(found: Summary) -> str:
     if not found.whole.shares:
         return ""
     used = [m for m in MODALITIES if m in found.whole.shares]
+    shown = (found.whole, *found.groups[:CATEGORIES])
+    rest = len(found.groups) - len(shown) + 1
+    more = f" {rest} rarer categories are left out here." if rest else ""
     head = "".join(f'<th class="fc-num fd-{m}">{NAMES[m]}</th>' for m in used)
-    lines = "".join(_group(g, used, i == 0) for i, g in enumerate((found.whole, *found.groups)))
+    lines = "".join(_group(g, used, i == 0) for i, g in enumerate(shown))
     right = '<th class="fc-num">right</th>' if found.right else ""
     return card(
         f"What mattered, by {found.by}",
@@ -70,7 +73,7 @@ def contributions(found: Summary) -> str:
             "The share of each modality in the sum of absolute Shapley values, exact over all "
             "combinations, of the answer's score: means over the clips that have it, from "
             f"{FEW} clips on ± half of the 95 % interval. A share says how much a modality did, "
-            "not whether for or against."
+            f"not whether for or against.{more}"
         ),
     )
 
@@ -119,7 +122,7 @@ def _splits(splits: Sequence[Split]) -> str:
         + "".join(
             f'<th class="fc-num">{x}</th>' for x in ("redundant", "first", "second", "synergy")
         )
-        + f'<th class="fc-num">of</th></tr>{lines}</table></div>{warning}'
+        + f'<th class="fc-num">at most</th></tr>{lines}</table></div>{warning}'
         + note(
             "Partial information decomposition over the clips, in bits: what the answer to the "
             "first combination alone and that to the second alone both tell of the answer to both "

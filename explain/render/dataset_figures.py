@@ -78,9 +78,9 @@ def layers(found: Sequence[LayerStatistics]) -> Figure:
         if x.cut is not None:
             cut.plot([x.cut.low, x.cut.high], [y, y], color=ACCENT, lw=1.4, alpha=0.5)
             cut.plot([x.cut.mean], [y], "o", ms=4, color=ACCENT)
-    cut.axvline(0, color=LINE, lw=0.8)
+    cut.axvline(0, color=LINE, lw=0.8, zorder=0)
     cut.set_title("change when it is cut", fontsize=8, loc="left")
-    cut.set_xlabel("of the answer's probability")
+    cut.set_xlabel("in probability")
     focus.set_yticks(range(len(found)), names)
     for axes in (focus, share, cut):
         axes.tick_params(axis="y", length=0)
@@ -131,11 +131,13 @@ def colours(split: Split) -> dict[str, str]:
 
 def _bar(axes: Axes, y: int, split: Split) -> None:
     left, paint = 0.0, colours(split)
+    one, two = said(split).split(" | ")
+    names = {"first": f"{one} alone", "second": f"{two} alone"}
     for atom in ATOMS:
         value = max(0.0, getattr(split.measured.found, atom))
         axes.barh(y, value, left=left, height=0.5, color=paint[atom], edgecolor="white", lw=0.6)
         if value > 0.12:
-            name = {"first": "first alone", "second": "second alone"}.get(atom, atom)
+            name = names.get(atom, atom)
             axes.text(left + value / 2, y - 0.34, name, fontsize=6, ha="center", va="bottom")
         left += value
     axes.plot([split.measured.chance.total] * 2, [y - 0.3, y + 0.3], color=INK, lw=1.2)

@@ -29,7 +29,8 @@ def percent(x: Mean | None, group: Group | None = None) -> str:
 
 def signed(x: Mean, digits: int = 2) -> str:
     room = f" <small>±{x.high - x.mean:.{digits}f}</small>" if x.sure else ""
-    return f"{x.mean:+.{digits}f}".replace("-", "−") + room
+    value = f"{x.mean:+.{digits}f}".replace("-", "−")
+    return (value if round(x.mean, digits) else f"{0:.{digits}f}") + room
 
 
 def title(name: str) -> str:

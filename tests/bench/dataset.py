@@ -40,7 +40,8 @@ class Run:
     def line(self) -> str:
         each = self.cpu / self.clips
         return (
-            f"| {self.engine} | {self.clips} | {self.wall:.0f} | {60 * self.clips / self.wall:.1f} | "
+            f"| {self.engine} | {self.clips} | {self.wall:.0f} | "
+            f"{60 * self.clips / self.wall:.1f} | "
             f"{each:.2f} | {60 / each:.1f} | {self.peak:.0f} |"
         )
 
