@@ -222,7 +222,7 @@ def test_only_one_run_writes_to_a_folder(tmp_path: Path) -> None:
         (["--model", "nobody"], "There is no model"),
         (["--method", "guess"], "guess"),
         (["--set", "steps=4"], "steps"),
-        (["--device", "mps"], "no mps device"),
+        (["--target", "a tune"], "This model has no label “a tune”"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(
@@ -231,6 +231,23 @@ def test_what_cannot_be_asked_is_one_sentence(
     assert command.main(arguments(folder, tmp_path, *more)) == 2
     told = capsys.readouterr().err
     assert says in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [["--frames", "0"], ["--workers", "0"], ["--length", "-1"]])
+def test_figures_that_cannot_be_are_refused_at_once(folder: Path, more: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments(folder, folder / "never", *more))
+    assert not (folder / "never").exists()
+
+
+def test_what_is_left_out_takes_no_part(folder: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.txt"
+    one.write_text(f"{folder / '00.mp4'}\n")
+    out = tmp_path / "out"
+    assert command.main(arguments(one, out, "--without", "audio", "--trust", "none")) == 0
+    (row,) = without_times(out)
+    assert row.present == ("video",) and [x.members for x in row.combinations] == ["", "video"]
+    assert row.parts[0].share == 1 and "The sound was left out." in row.notices
 
 
 def test_what_is_not_installed_is_one_sentence(

@@ -14,14 +14,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded
 from core_models.checkpoint import CheckpointError
 from core_models.clip import MODALITIES
 from core_models.interface import Decoding
+from core_models.media import MAX_FRAMES
 from core_models.registry import MODELS, pick_device
 from explain.cli.command import OneLineParser, asked
 from explain.dataset.job import Job
 from explain.dataset.listing import DatasetError, listing
 from explain.export.folder import writable
 from explain.methods.registry import MethodError
+from explain.targets import TargetError
 
-KNOWN = (CheckpointError, DatasetError, MethodError, OSError)
+KNOWN = (CheckpointError, DatasetError, MethodError, TargetError, OSError)
 STOPPED = 130  # the exit status of what was interrupted
 
 
@@ -93,6 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("threads", "workers"):
         if (count := getattr(given, name)) is not None and count < 1:
             options.error(f"--{name} must be at least 1.")
+    if given.frames is not None and not 1 <= given.frames <= MAX_FRAMES:
+        options.error(f"--frames must lie between 1 and {MAX_FRAMES}.")
+    if given.start < 0 or (given.length is not None and given.length <= 0):
+        options.error("Choose a window that starts at 0 s or later and is longer than 0 s.")
     try:
         if find_spec("pyarrow") is None:
             raise DatasetError(

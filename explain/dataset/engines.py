@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from explain.dataset.columns import Origin, Row
-from explain.dataset.job import Job, explained
+from explain.dataset.job import Job, explained, said
 from explain.dataset.listing import DatasetError, Entry
 from explain.dataset.rows import failed
 
@@ -79,8 +79,8 @@ def over_ray(
             pending |= {work.remote(told, more): more for more in islice(chunks, 1)}
             try:
                 yield ray.get(done)
-            except ray.exceptions.RayTaskError:  # not of one clip: the model, say
-                raise
+            except ray.exceptions.RayTaskError as error:  # not of one clip: the model, say
+                raise DatasetError(said(error.cause)) from None
             except ray.exceptions.RayError as error:
                 why = f"The worker stopped on this clip or one beside it: {type(error).__name__}."
                 yield [failed(entry, origin, why) for entry in part]

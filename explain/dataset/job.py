@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,10 +20,10 @@ import torch
 
 from core_models.checkpoint import weight_hashes
 from core_models.clip import Clip, Modality
-from core_models.interface import Decoding, Model
+from core_models.interface import Captioner, Decoding, Model
 from core_models.media import LIMITS, MediaError, load_clip
 from core_models.registry import find, load
-from explain.analysis import NothingToReadError, analyse, captioned
+from explain.analysis import SAID, NothingToReadError, analyse, captioned
 from explain.cli.asking import attributions, trusts
 from explain.cli.command import Asked
 from explain.dataset.columns import Origin, Row, Seconds
@@ -162,7 +162,7 @@ def _row(job: Job, origin: Origin, model: Model, entry: Entry, read: Read) -> Ro
         clip = read.clip
         if job.captioned_by:
             clip = captioned(load(job.captioned_by, torch.device(job.device)), clip)
-        analysis = analyse(model, clip, job.present, job.decoding)
+        analysis = analyse(model, only(clip, job.present), decoding=job.decoding)
         question = Question(analysis, target(job.target, analysis))
         report = modalities(question)
         looked = time.perf_counter()
@@ -173,5 +173,24 @@ def _row(job: Job, origin: Origin, model: Model, entry: Entry, read: Read) -> Ro
         end = time.perf_counter()
         spent = Seconds(read.seconds, looked - begin, end - looked)
         return row(entry, origin, analysis, found, tested, report, spent)
+    except TargetError as error:
+        if not isinstance(model, Captioner):  # no clip of this model has it
+            raise
+        return failed(entry, origin, said(error))
     except Exception as error:
         return failed(entry, origin, said(error))
+
+
+def only(clip: Clip, present: Collection[Modality]) -> Clip:
+    """As if the file had nothing else: what is left out takes no part in any combination."""
+    gone = [m for m in clip.modalities if m not in present]
+    notices = tuple(f"{SAID[m].capitalize()} was left out." for m in gone)
+    return replace(
+        clip,
+        frames=clip.frames[:0] if "video" in gone else clip.frames,
+        times=clip.times[:0] if "video" in gone else clip.times,
+        waveform=clip.waveform[:0] if "audio" in gone else clip.waveform,
+        words=() if "text" in gone else clip.words,
+        text_source="none" if "text" in gone else clip.text_source,
+        notices=(*clip.notices, *notices),
+    )
