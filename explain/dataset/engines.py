@@ -67,9 +67,8 @@ def over_ray(
         each = {"num_gpus": 1} if job.device == "cuda" else {"num_cpus": job.threads}
         work = ray.remote(max_retries=1, **each)(_chunk)
         told = ray.put((job, origin, str(root)))
-        workers = cluster.workers or max(
-            1, int(ray.cluster_resources().get("CPU", 1)) // job.threads
-        )
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        workers = cluster.workers or max(1, cpus // job.threads)
         size, most = _size(len(entries), workers), AHEAD * workers
         chunks = iter([entries[i : i + size] for i in range(0, len(entries), size)])
         pending = {work.remote(told, part): part for part in islice(chunks, most)}
@@ -103,7 +102,7 @@ def _begin(cluster: Cluster, threads: int, folder: str) -> None:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DatasetError(f"There is no Ray cluster at {cluster.address}: {first}") from None
         return
-    cpus = (cluster.workers or max(1, (os.cpu_count() or 1) // threads)) * threads
+    cpus = (cluster.workers or max(1, cores() // threads)) * threads
     ray.init(
         num_cpus=cpus,
         include_dashboard=False,
@@ -112,6 +111,11 @@ def _begin(cluster: Cluster, threads: int, folder: str) -> None:
         _temp_dir=folder,
         **quiet,
     )
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunk(told: tuple[Job, Origin, str], entries: Sequence[Entry]) -> list[Row]:

@@ -148,7 +148,7 @@ def _read(job: Job, model: Model, root: Path, entry: Entry, gone: threading.Even
             length=job.length,
             limits=replace(LIMITS, tick=tick),
         )
-    except (Exception, Stopped) as error:
+    except Exception as error:
         why = said(error)
     return Read(clip, why, time.perf_counter() - begin)
 
