@@ -143,7 +143,7 @@ def test_the_rows_of_a_run_that_was_killed_are_those_of_one_that_was_not(
 ) -> None:
     again = [sys.executable, "-m", "explain.dataset", *arguments(folder, tmp_path)]
     with subprocess.Popen(again, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while not store.parts(tmp_path) and run.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         run.send_signal(signal.SIGKILL)
