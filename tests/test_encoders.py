@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from core_models.caam import CAAM, CAAMConfig
 from core_models.clip import Modality
 from core_models.encoders import ENCODERS, SoundTower, TextTower, VisionTower, load_encoder
+from core_models.encoders.sound import by_phase
 from core_models.trace import Trace
 
 NAMES = sorted(p.name for p in ENCODERS.iterdir() if (p / "config.json").exists())
@@ -94,6 +95,15 @@ def test_sound_tokens_and_their_edges_agree(hearing: SoundTower, samples: int) -
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("samples", [100, 101, 4096, 22051])
+def test_the_first_layer_by_phases_is_the_convolution(samples: int, hearing: SoundTower) -> None:
+    conv = next(m for m in hearing.modules() if isinstance(m, torch.nn.Conv1d))
+    assert conv.in_channels == 1
+    x = torch.randn(2, 1, samples, generator=torch.Generator().manual_seed(samples))
+    with torch.no_grad():
+        assert torch.allclose(by_phase(conv, x), conv(x), atol=1e-5)
+
+
 def test_a_click_is_heard_where_it_is(hearing: SoundTower) -> None:
     silence = torch.zeros(1, 22050 * 6)
     click = silence.clone()
