@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from explain.dataset.columns import Explanation, Row
 from explain.dataset.pid import Measured
 
-Z = 1.96  # of a 95 % interval
+Z = 1.96  # of a 95% interval
 FEW = 5  # clips from which on a mean has an interval
 
 
 @dataclass(frozen=True)
 class Mean:
-    """With its 95 % interval over clips, the mean ± 1.96 standard errors; of few, no interval."""
+    """With its 95% interval over clips, the mean ± 1.96 standard errors; of few, no interval."""
 
     mean: float
     low: float
@@ -29,7 +29,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Share:
-    """How many of how many, with the Wilson 95 % interval (Wilson 1927)."""
+    """How many of how many, with the Wilson 95% interval (Wilson 1927)."""
 
     count: int
     of: int

@@ -72,7 +72,7 @@ def contributions(found: Summary) -> str:
         + note(
             "The share of each modality in the sum of absolute Shapley values, exact over all "
             "combinations, of the answer's score: means over the clips that have it, from "
-            f"{FEW} clips on ± half of the 95 % interval. A share says how much a modality did, "
+            f"{FEW} clips on ± half of the 95% interval. A share says how much a modality did, "
             f"not whether for or against.{more}"
         ),
     )
@@ -174,7 +174,7 @@ def _interplay(found: Sequence[Interplay]) -> str:
         '<table class="fc-table" style="margin-top:14px"><tr><th>clip by clip</th>'
         '<th class="fc-num">clips</th>'
         f'<th class="fc-num">interaction</th><th>clips of each kind</th></tr>{lines}</table>'
-        + note("The mean Harsanyi dividend of the answer's score, ± half of the 95 % interval.")
+        + note("The mean Harsanyi dividend of the answer's score, ± half of the 95% interval.")
     )
 
 
@@ -197,7 +197,7 @@ def layers(found: Sequence[LayerStatistics]) -> str:
         f"{lines}</table></div>"
         + note(
             "Focus: 0 is even, 1 (full colour) is one cell. When cut: the change of the answer's "
-            "probability, ± half of the 95 % interval; size: the mean without its sign. "
+            "probability, ± half of the 95% interval; size: the mean without its sign. "
             "Attention says where the model looked, cutting what it needed."
         ),
     )

@@ -51,7 +51,7 @@ def contributions(groups: Sequence[Group], whole: Group, by: str) -> Figure:
                   transform=axes.transAxes, va="bottom")  # fmt: skip
     return _noted(
         figure,
-        f"Means over the clips of each {by} (how many), with 95 % intervals. "
+        f"Means over the clips of each {by} (how many), with 95% intervals. "
         "The target is the answer of each clip.",
     )
 
