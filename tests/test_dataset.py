@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import signal
@@ -423,3 +424,7 @@ def test_the_command_of_a_case_is_one_that_a_shell_reads() -> None:
     odd = replace(ROWS[0], file="it's $HOME.mp4", text='say `no`; "please"')
     told = shlex.split(shown(odd, odd.explanations[0], Path("/clips")))
     assert told[3] == "/clips/it's $HOME.mp4" and 'say `no`; "please"' in told
+    given = {"asked": [["relevance", "auto", {"layers": 2}]], "present": ["video"], "start": 1.5}
+    asked = shown(replace(odd, arguments=json.dumps(given)), odd.explanations[0], Path("/clips"))
+    for part in ("--set layers=2", "--without audio --without text", "--start 1.5"):
+        assert part in asked

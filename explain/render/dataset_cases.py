@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from core_models.clip import MODALITIES
 from explain.dataset.columns import Explanation, Row
 from explain.dataset.statistics import Faith
 from explain.render.dataset_parts import card, note, percent, signed, title
@@ -63,10 +65,19 @@ def _cases(cases: Sequence[tuple[Row, Explanation]], root: Path) -> str:
 
 
 def command(row: Row, found: Explanation, root: Path) -> str:
-    """What shows one clip by itself."""
+    """What shows one clip by itself, asked as it was."""
+    given = json.loads(row.arguments)
     parts = ["python", "-m", "explain", str(root / row.file), "--model", row.model]
     parts += ["--method", found.method, "--target", found.target]
-    if row.text:
+    for name, _, settings in given.get("asked", ()):
+        if name == found.method:
+            parts += [x for k, v in settings.items() for x in ("--set", f"{k}={v}")]
+    present = given.get("present", MODALITIES)
+    parts += [x for m in MODALITIES if m not in present for x in ("--without", m)]
+    for name in ("frames", "start", "length", "captioned_by"):
+        if given.get(name):
+            parts += [f"--{name.replace('_', '-')}", str(given[name])]
+    if row.text and not given.get("captioned_by"):
         parts += ["--text", row.text]
     return shlex.join([*parts, "--out", f"explained/{Path(row.file).stem}"])
 
