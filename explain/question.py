@@ -23,7 +23,7 @@ ROWS = 8_000  # tokens that the fusion reads at once
 BATCH = 8  # clips that the towers read at once, but for a CPU
 LEAN = 8  # times fewer tokens at once, where memory is short
 VARIABLE, ROOM = "FUSIONSCOPE_ATTRIBUTION_MB", 1024  # what the passes for an explanation may take
-PLAIN, GRADIENT = 280, 400  # bytes that a pass of the fusion takes for a number of its tokens
+EACH = 400  # bytes that a pass of the fusion takes for a number of its tokens
 
 
 def budget(environment: Mapping[str, str]) -> int:
@@ -89,13 +89,11 @@ class Question:
         """
         return 1 if self.lean or self.here.device.type == "cpu" else BATCH
 
-    def at_once(self, bytes_each: int, most: int) -> int:
-        """How many clips of all tokens the fusion should read in one pass.
-
-        bytes_each: what a number of a token takes; most: tokens, where there is room.
-        """
+    @property
+    def at_once(self) -> int:
+        """How many clips of all tokens the fusion should read in one pass."""
         count, width = self.here.shape[1], next(iter(self.tokens.values())).shape[-1]
-        most = min(most // LEAN if self.lean else most, self.room // (bytes_each * width))
+        most = min(ROWS // LEAN if self.lean else ROWS, self.room // (EACH * width))
         return max(1, most // max(1, count))
 
     @cached_property
@@ -125,7 +123,7 @@ class Question:
         order = rows.sum(dim=1).argsort()  # those of one size together, to be packed well
         parts = []
         with torch.no_grad():
-            for some in rows[order].split(self.at_once(PLAIN, ROWS)):
+            for some in rows[order].split(self.at_once):
                 self.tick()
                 with self._ticking():
                     parts.append(read(model.fuse(tokens.packed(some))))

@@ -12,7 +12,7 @@ from core_models.layout import BandGrid
 from explain.analysis import Analysis, analyse, toggle
 from explain.fields import BANDS, fields, spectrum, waveform
 from explain.methods import call
-from explain.question import PLAIN, ROWS, VARIABLE, Question, Stopped, budget
+from explain.question import VARIABLE, Question, Stopped, budget
 from explain.targets import target
 
 
@@ -43,7 +43,7 @@ def test_the_score_is_the_same_from_inputs_tokens_and_rows(run: Analysis) -> Non
 def test_a_budget_of_memory_makes_passes_smaller_and_changes_no_score(run: Analysis) -> None:
     ample = Question(run, target("auto", run))
     tight, generator = replace(ample, room=1), torch.Generator().manual_seed(0)
-    assert ample.at_once(PLAIN, ROWS) > 1 and tight.at_once(PLAIN, ROWS) == 1
+    assert ample.at_once > 1 and tight.at_once == 1
     assert call.of_tokens(ample).batch > 1 and call.of_tokens(tight).batch == 1
     rows = torch.rand(5, ample.here.shape[1], generator=generator) < 0.5
     torch.testing.assert_close(tight.of_rows(rows), ample.of_rows(rows), atol=1e-5, rtol=1e-5)

@@ -10,7 +10,7 @@ from torch import Tensor
 from core_models.clip import Stream
 from explain.attribution import Level
 from explain.methods.method import Step
-from explain.question import GRADIENT, ROWS, Question
+from explain.question import Question
 
 Score = Callable[[Mapping[Stream, Tensor]], Tensor]  # values (B, ...) per stream -> (B,)
 TOKENS = 4  # clips whose tokens the fusion reads in one pass
@@ -47,7 +47,7 @@ class Call:
 
 def of_tokens(question: Question) -> Call:
     """Of the tokens that the towers made, class tokens too."""
-    batch = min(TOKENS, question.at_once(GRADIENT, ROWS))
+    batch = min(TOKENS, question.at_once)
     return _call(question.of_tokens, "token", question.tokens, question.empty, batch)
 
 
