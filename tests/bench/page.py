@@ -29,6 +29,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 CHANGES, TAIL = 60, 90  # how often a view is changed; the percentile that counts
 FRAME, PER_CELL = 20.0, 1.1  # ms; bytes
 CONTROLS = {"layer": ".fs-layer", "head": ".fs-head", "pair": ".fs-pair[data-pair]:enabled"}
+# Asked at every frame of the page.
+NAMED = "(name) => document.querySelector('#poster')?.textContent.includes(name)"
+PAINTED = """(before) =>
+  (document.querySelector("#viewer .fs-viewer")?.dataset.ready ?? before) !== before"""
 # One press, until the frame with its map is drawn;
 PRESS = """([pick, turn]) => new Promise((done) => {
   const all = document.querySelectorAll("#viewer .fs-viewer " + pick);
@@ -99,11 +103,11 @@ def opened(browser: Browser, address: str) -> Page:
 
 def first_look(tab: Page, path: Path) -> None:
     """From the choice of a clip until its map is painted."""
-    before = viewer(tab).get_attribute("data-ready")
+    before = viewer(tab).get_attribute("data-ready") or ""
     tab.locator("#clip input[type=file]").set_input_files(path)
-    expect(tab.locator("#poster")).to_contain_text(path.name, timeout=WAIT)
+    tab.wait_for_function(NAMED, arg=path.name, timeout=WAIT)
     tab.locator("#analyse").click()
-    expect(viewer(tab)).not_to_have_attribute("data-ready", before or "", timeout=3 * WAIT)
+    tab.wait_for_function(PAINTED, arg=before, timeout=3 * WAIT)
 
 
 def rest(tab: Page, used: Callable[[], float] = spent) -> None:
