@@ -15,7 +15,6 @@ from core_models.checks.sample import only
 from core_models.clip import MODALITIES, Modality
 from core_models.interface import Captioner, Model
 from core_models.trace import path
-from explain.__main__ import main
 from explain.analysis import Analysis, NothingToReadError, analyse, captioned, reread, toggle
 from explain.attention.blocks import parts
 from explain.attention.maps import maps
@@ -118,14 +117,3 @@ def _source(analysis: Analysis) -> Model:
 
 def _refuse(name: str) -> None:
     raise AssertionError(f"{name} is not JSON")
-
-
-def test_the_command_line_does_it_and_again(model: Model, tmp_path: Path) -> None:
-    video = media_files.make_clip(
-        tmp_path / "clip.mp4", media_files.even(3, 10), wave=media_files.tone(3, 22050)
-    )
-    out, again = tmp_path / "out", tmp_path / "again"
-    assert main([str(video), "--model", model.name, "--out", str(out)]) == 0
-    assert main(["--replay", str(out / "manifest.json"), "--out", str(again)]) == 0
-    for name in ("prediction.json", "axes.json"):
-        assert (out / name).read_bytes() == (again / name).read_bytes()
