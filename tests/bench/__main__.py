@@ -52,7 +52,7 @@ def line(result: Result) -> str:
 
 def machine(device: torch.device) -> dict[str, Any]:
     return {
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.processor(),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
