@@ -19,20 +19,9 @@ from explain.render.dataset_cards import cards
 from explain.render.dataset_figures import dataset_figures
 from explain.render.dataset_parts import asked, card
 from explain.render.draw import drawn
-from explain.viewer.standalone import STYLE
+from explain.viewer.standalone import STYLE, THEME
 
 FLAT = ("file", "error", "answer", "probability", "right", "score", "change")
-# As in every report: dark where the machine is, or by the button.
-THEME = """
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const theme = document.getElementById("theme");
-const paint = (on) => {
-  document.body.classList.toggle("dark", on);
-  theme.textContent = on ? "Light" : "Dark";
-};
-paint(dark.matches);
-theme.addEventListener("click", () => paint(!document.body.classList.contains("dark")));
-"""
 
 
 def write(found: Summary, clips: Listing, out: Path) -> str:

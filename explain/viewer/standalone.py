@@ -23,8 +23,8 @@ h1 { font-size: 18px; letter-spacing: -.01em; margin: 0; overflow-wrap: anywhere
 .dark .card { background: #16191f; border-color: #262b34; }
 """
 
-# What a Gradio HTML component provides, in a few lines; the value here never changes.
-SHIM = """
+# Dark where the machine is, or by the button.
+THEME = """
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const theme = document.getElementById("theme");
 const paint = (on) => {
@@ -34,8 +34,12 @@ const paint = (on) => {
 paint(dark.matches);
 dark.addEventListener("change", () => paint(dark.matches));
 theme.addEventListener("click", () => paint(!document.body.classList.contains("dark")));
+"""
+
+# What a Gradio HTML component provides, in a few lines; the value here never changes.
+SHIM = f"""{THEME}
 const value = JSON.parse(document.getElementById("value").textContent);
-mount(document.getElementById("viewer"), { value }, () => {}, () => {});
+mount(document.getElementById("viewer"), {{ value }}, () => {{}}, () => {{}});
 """
 
 
