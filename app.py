@@ -15,7 +15,7 @@ from app.access import VARIABLE, accounts
 from app.dashboard import build
 from app.jobs import Bounds
 from app.launch import launch
-from app.store import Room
+from app.storage import Room
 from core_models.registry import MODELS, load, pick_device
 
 

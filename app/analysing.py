@@ -60,6 +60,7 @@ def stages(job: Job[Any], runs: Runs, device: torch.device, asked: Asked) -> Ite
     """What is done, as it is done, and in the end the run, which is kept."""
     folder = runs.folder()
     given = [Path(path) for path in (asked.path, asked.subtitles) if path]
+    runs.bring(job.session, *given)
     with runs.leases.hold(folder, *given):
         try:
             run = yield from _made(job, device, asked, folder)
@@ -74,16 +75,16 @@ def _made(
     job: Job[Any], device: torch.device, asked: Asked, folder: Path
 ) -> Generator[Stage, None, Run]:
     yield Stage(0.05, "Loading the model")
-    model = load(asked.model, device)
-    yield Stage(0.15, "Reading the clip")
     with job.aside():
+        model = load(asked.model, device, job.check)
+        yield Stage(0.15, "Reading the clip")
         clip = load_clip(
             asked.path, asked.text, asked.subtitles, model.frames, asked.start,
             asked.length or None, replace(LIMITS, tick=job.check),
         )  # fmt: skip
     if asked.captioned_by:
         yield Stage(0.3, f"{asked.captioned_by} writes a caption")
-        clip = captioned(load(asked.captioned_by, device), clip, job.tick)
+        clip = captioned(load(asked.captioned_by, device, job.tick), clip, job.tick)
     yield Stage(0.4, f"Looking at {len(clip.frames)} frames")
     kept = {**asked.arguments, "frames": model.frames}
 

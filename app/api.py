@@ -14,8 +14,8 @@ import gradio as gr
 import torch
 from gradio import FileData
 from gradio.events import api
-from gradio.utils import get_upload_folder
 
+from app import storage
 from app.analysing import Asked, stages
 from app.answers import Analysed, Attributed, Compared, analysed, attributed, changed, lists
 from app.jobs import Job, Line, aside, asker
@@ -169,8 +169,7 @@ def add(runs: Runs, line: Line, device: torch.device, models: list[str]) -> None
 def uploaded(given: Any) -> Path:
     """Where an uploaded file lies; a path of the server's own is not one."""
     path = given.get("path") if isinstance(given, Mapping) else None
-    folder = Path(get_upload_folder()).resolve()
-    if not isinstance(path, str) or not Path(path).resolve().is_relative_to(folder):
+    if not isinstance(path, str) or not storage.brought(Path(path)):
         raise MediaError("Send the clip as a file, in Python with handle_file(“clip.mp4”).")
     return Path(path).resolve()
 

@@ -13,7 +13,8 @@ from app.explaining import Explaining
 from app.jobs import Bounds, Line, asker
 from app.problems import guard_all
 from app.sidebar import sidebar
-from app.store import Room, Runs
+from app.storage import Room
+from app.store import Runs
 from app.trusting import Trusting
 from app.trying import WhatIf
 from app.viewer import Viewer
@@ -44,8 +45,12 @@ class Dashboard(gr.Blocks):
         self.closed.set()
         self.runs.close()
 
+    def bring(self, path: str | None, request: gr.Request) -> None:
+        """A file was chosen, which stays as long as its page."""
+        self.runs.bring(asker(request), path)
+
     def leave(self, request: gr.Request) -> None:
-        """A page was closed: its work ends, and its runs are not kept long."""
+        """A page was closed: its work ends, and what is of it is not kept long."""
         self.line.end(asker(request))
         self.runs.leave(asker(request))
 
@@ -117,6 +122,9 @@ def build(
                 concurrency_limit=None,
                 api_visibility="private",
             ).success(None, js=CLICK)
+        quiet: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+        for given in (side.clip, side.subtitles):
+            given.change(page.bring, given, None, show_progress="hidden", **quiet)
         page.unload(page.leave)
     guard_all(page)
     return page

@@ -78,7 +78,7 @@ def _sweep(page: Dashboard) -> None:
     """Drop old runs, and files that nobody needs, as long as the page is served."""
     while page.is_running:
         page.runs.expire()
-        room = page.runs.room
-        storage.sweep(storage.files(), page.runs.files(), room.idle, room.disk)
+        runs = page.runs
+        storage.sweep(storage.files(), runs.files(), runs.brought(), runs.room)
         freed()
         page.closed.wait(SWEEP)

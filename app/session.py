@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import shlex
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.spare import noted
+from app.storage import written
 from core_models.checkpoint import weight_hashes
 from core_models.clip import MODALITIES, Clip, Modality
 from core_models.interface import Decoding
@@ -31,6 +32,7 @@ from explain.viewer.scores import Scored, scored
 
 KEPT = 8  # explanations of a run
 TRIED = 12  # changes of it
+KINDS = {"zip": "zip", "report": "html"}  # of exports, and how their names end
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,19 +164,8 @@ def reasoned(run: Run, of: Analysis, found: Attribution, key: str) -> Run:
 
 def drawn(run: Run, of: Analysis, found: Attribution, key: str, title: str = "") -> Reason:
     """An explanation, its scores written into the folder of the run."""
-    shown, path = scored(found, of, key, title), run.folder / f"{key}.bin"
-    _write(path, shown.content)
-    return Reason(key, of, found, shown, path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    part = path.with_name(secrets.token_hex(4))
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    shown = scored(found, of, key, title)
+    return Reason(key, of, found, shown, written(run.folder, f"{key}.bin", shown.content))
 
 
 def judged(run: Run, key: str, trust: Trust) -> Run:
@@ -223,9 +214,7 @@ def _view(run: Run) -> dict[str, Any]:
     for name, (content, kind) in {**parts, "tensor": (made.tensor, "bin")}.items():
         value[name] = None
         if content is not None:
-            target = run.folder / f"{stamp}.{name}.{kind}"
-            _write(target, content)
-            value[name] = str(target)
+            value[name] = str(written(run.folder, f"{stamp}.{name}.{kind}", content))
     return value
 
 
@@ -237,25 +226,25 @@ def exported(run: Run, kind: str, tick: Callable[[], None] = on) -> Path:
     letters, digits, points and dashes.
     """
     stem = re.sub(r"[^\w.-]+", "-", Path(run.full.clip.name).stem)[:60].strip(".-") or "clip"
-    target = run.folder / f"fusionscope-{stem}.{'zip' if kind == 'zip' else 'html'}"
+    target = run.folder / secrets.token_hex(8) / f"fusionscope-{stem}.{KINDS[kind]}"
+    target.parent.mkdir()
     kept = [r for r in reversed(run.fitting) if r.found.done == 1]
-    part = target.with_name(secrets.token_hex(4))
     try:
         if kind == "report":
             told = report(run.now, run.footage, [r.found for r in kept])
-            part.write_text(told, encoding="utf-8")
+            target.write_text(told, encoding="utf-8")
         else:
-            bundle(_files(run, kept, tick), part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+            bundle(_files(run, kept, tick), target)
+    except BaseException:
+        shutil.rmtree(target.parent, ignore_errors=True)
+        raise
     return target
 
 
 def _files(run: Run, kept: list[Reason], tick: Callable[[], None]) -> dict[str, bytes]:
     found = [r.found for r in kept]
     known = [r.trust for r in kept if r.trust is not None and r.trust.done == 1]
-    tested = trusts(run.now, found, tell=lambda doing, done: tick(), known=known)
+    tested = trusts(run.now, found, known=known, tick=tick)
     question = Question(run.now, aimed("auto", run.now), tick)
     whole = run.told or modalities(question)
     off = [m for m in MODALITIES if m not in run.now.present]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,8 +29,7 @@ def root() -> Path:
     for old in place.glob(f"{PREFIX}*"):
         _remove_orphan(old)
     made = Path(tempfile.mkdtemp(prefix=PREFIX))
-    for name in ("files", "runs"):
-        (made / name).mkdir()
+    (made / "files" / "runs").mkdir(parents=True)
     _hold(made / LOCK)
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = str(made / "files")
@@ -35,8 +37,19 @@ def root() -> Path:
 
 
 def files() -> Path:
-    """Where uploads lie and what is served."""
+    """Where uploads lie, and what is served."""
     return root() / "files"
+
+
+def runs() -> Path:
+    """Where the files of runs lie: among those that are served, so that none is copied for it."""
+    return files() / "runs"
+
+
+def brought(path: Path) -> bool:
+    """Whether this is where uploads lie, and nothing of a run."""
+    found = path.resolve()
+    return found.is_relative_to(files().resolve()) and not found.is_relative_to(runs().resolve())
 
 
 def _hold(path: Path) -> None:
@@ -71,6 +84,18 @@ def size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(at, name)).st_size
     return total
+
+
+@dataclass(frozen=True)
+class Room:
+    """What may be kept. memory, disk: bytes, of the files of runs and again of uploads; idle:
+    seconds that something is kept after it was asked for last; left: after its visitor has gone.
+    """
+
+    memory: int = 2 * 2**30
+    disk: int = 8 * 2**30
+    idle: float = 6 * 3600.0
+    left: float = 600.0
 
 
 class Leases:
@@ -112,6 +137,23 @@ class Leases:
             return {path for path, many in self._held.items() if many > 0}
 
 
+def written(folder: Path, name: str, content: bytes) -> Path:
+    """A file, whole or not at all, in a folder named by its content: what browsers remember of an
+    address stays true.
+    """
+    within = folder / hashlib.sha256(content).hexdigest()[:16]
+    within.mkdir(exist_ok=True)
+    part, path = within / secrets.token_hex(4), within / name
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            within.rmdir()  # only where nothing is in it
+    return path
+
+
 def remove(path: Path) -> None:
     """A file, or a folder with all in it."""
     if path.is_dir():
@@ -128,21 +170,27 @@ def remove_parts(folder: Path) -> None:
             remove(path)
 
 
-def sweep(folder: Path, keep: Collection[Path], age: float, limit: int) -> int:
-    """Remove parts of uploads that were broken off, files older than some seconds, and the oldest
-    beyond so many bytes; returns how many. keep: files that stay.
+def sweep(folder: Path, keep: Collection[Path], owned: Collection[Path], room: Room) -> int:
+    """Remove parts of uploads that were broken off, uploads of visitors who have gone, old ones,
+    and the oldest beyond the room for them; returns how many. keep: files that stay; owned: those
+    that a visitor brought who is there still.
     """
-    now, kept = time.time(), {path.resolve() for path in keep}
+    now = time.time()
+    kept, theirs = ({path.resolve() for path in paths} for paths in (keep, owned))
     found: list[tuple[float, int, Path]] = []
-    for path in folder.rglob("*"):
+    total, gone = 0, 0
+    for path in (p for top in folder.iterdir() if top != runs() for p in (top, *top.rglob("*"))):
         with contextlib.suppress(OSError):
             told = path.lstat()
-            if not path.is_dir() and path.resolve() not in kept:
+            if path.is_dir():
+                continue
+            total += told.st_size
+            if path.resolve() not in kept:
                 found.append((now - told.st_mtime, told.st_size, path))
-    total, gone = size(folder), 0
     for old, many, path in sorted(found, reverse=True):
-        stray = path.parent == folder and old > STRAY
-        if stray or old > age or (total > limit and old > FRESH):
+        stray = old > STRAY and path.parent == folder
+        left = old > room.left and path.resolve() not in theirs
+        if stray or left or old > room.idle or (total > room.disk and old > FRESH):
             remove(path)
             total, gone = total - many, gone + 1
     for empty in folder.iterdir():

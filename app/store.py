@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from app import storage
 from app.session import Run
-
-
-@dataclass(frozen=True)
-class Room:
-    """What runs may take up. memory, disk: bytes, of the files of runs and again of uploads; idle:
-    seconds that a run is kept after it was asked for last; left: after its visitor has gone.
-    """
-
-    memory: int = 2 * 2**30
-    disk: int = 8 * 2**30
-    idle: float = 6 * 3600.0
-    left: float = 600.0
+from app.storage import Room
 
 
 class Runs:
-    """The runs of all sessions; the oldest go first when the room allowed is full."""
+    """The runs of all sessions, and who brought which file; the oldest runs go first when the room
+    allowed is full.
+    """
 
-    def __init__(self, limit: int | None = None, room: Room = Room()) -> None:
+    def __init__(self, limit: int | None = None, room: Room = Room()) -> None:  # noqa: B008
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._seen: dict[str, float] = {}
-        self._gone: set[str] = set()  # sessions
+        self._brought: dict[Path, set[str]] = {}  # by which sessions
+        self._gone: dict[str, float] = {}  # sessions, and when they left
         self.room = room if limit is None else replace(room, memory=limit)
         self._lock = threading.RLock()
-        self._root = Path(tempfile.mkdtemp(dir=storage.root() / "runs"))
+        self._root = storage.runs() / secrets.token_urlsafe(16)
+        self._root.mkdir(parents=True)
         self.leases = storage.Leases()
 
     def folder(self) -> Path:
-        """A new folder for the files of one run."""
-        return Path(tempfile.mkdtemp(dir=self._root))
+        """A new folder for the files of one run; nobody can guess its name."""
+        made = self._root / secrets.token_urlsafe(16)
+        made.mkdir()
+        return made
 
     def close(self) -> None:
         """Remove all runs and their files."""
@@ -70,24 +65,42 @@ class Runs:
             self.leases.remove(old.folder)
 
     def expire(self) -> None:
-        """Drop the runs that nobody has asked for in a long time."""
+        """Drop the runs that nobody has asked for in a long time, or whose visitor has gone."""
         now = time.monotonic()
         with self._lock:
             for key, run in list(self._runs.items()):
-                most = (
-                    self.room.idle
-                    if run.owner not in self._gone
-                    else min(self.room.idle, self.room.left)
-                )
-                if now - self._seen.get(key, now) > most:
+                idle = now - self._seen.get(key, now) > self.room.idle
+                if idle or self._left(run.owner, now):
                     self._drop(key)
-            self._gone &= {run.owner for run in self._runs.values()}
+            for path, by in list(self._brought.items()):
+                by -= {session for session in by if self._left(session, now)}
+                if not by or not path.exists():
+                    del self._brought[path]
+            known = {run.owner for run in self._runs.values()}.union(*self._brought.values())
+            self._gone = {s: at for s, at in self._gone.items() if s in known}
+
+    def _left(self, session: str, now: float) -> bool:
+        """Whether a visitor has gone, and not only just now."""
+        return now - self._gone.get(session, now) > self.room.left
 
     def leave(self, session: str) -> None:
-        """A visitor has gone; should they come back soon, their runs are there still."""
+        """A visitor has gone; should they come back soon, all of theirs is there still."""
         with self._lock:
             if session:
-                self._gone.add(session)
+                self._gone[session] = time.monotonic()
+
+    def bring(self, session: str, *paths: str | Path | None) -> None:
+        """A visitor brought these files, which stay at least as long as they do."""
+        with self._lock:
+            self._gone.pop(session, None)
+            for path in paths:
+                if path and session:
+                    self._brought.setdefault(Path(path).resolve(), set()).add(session)
+
+    def brought(self) -> set[Path]:
+        """The files of visitors who are there still."""
+        with self._lock:
+            return set(self._brought)
 
     def files(self) -> set[Path]:
         """The uploads that runs are shown from, and those that jobs read."""
@@ -127,7 +140,7 @@ class Runs:
             run = self._runs.get(key or "")
             if run is not None:
                 self._seen[run.id] = time.monotonic()
-                self._gone.discard(run.owner)
+                self._gone.pop(run.owner, None)
             return run
 
     def own(self, key: str, session: str) -> Run | None:

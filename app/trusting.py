@@ -12,6 +12,7 @@ from app.jobs import BusyError, Job, Line, asker
 from app.problems import problem, told
 from app.session import Reason, Run, judged
 from app.spare import spared
+from app.storage import written
 from app.store import Runs
 from app.waiting import progress
 from app.why import TEST, Why
@@ -122,9 +123,8 @@ class Trusting:
             paths = []
             with self.runs.using(run):
                 for part, samples in (("marked", sound.marked), ("rest", sound.rest)):
-                    path = run.folder / f"{reason.id}-{part}.wav"
-                    path.write_bytes(wav(samples, sound.rate))
-                    paths.append(str(path))
+                    name, content = f"{reason.id}-{part}.wav", wav(samples, sound.rate)
+                    paths.append(str(written(run.folder, name, content)))
         except Exception as error:
             raise told(error, "Listen") from None
         shown = dict(zip((self.why.marked, self.why.rest), paths, strict=True))

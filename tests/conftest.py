@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from app.dashboard import build
 from app.launch import launch
-from app.store import Room
+from app.storage import Room
 from core_models.caam import CAAM
 from core_models.clip import Clip, Word
 from core_models.interface import Model

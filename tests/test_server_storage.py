@@ -17,11 +17,11 @@ from typing import Any, cast
 import pytest
 import torch
 
-from app import analysing
+from app import analysing, storage
 from app.problems import DISK, sentence
 from app.session import Run, begin, exported, reasoned
-from app.storage import FRESH, STRAY, Leases, size, sweep
-from app.store import Room, Runs
+from app.storage import FRESH, STRAY, Leases, Room, size, sweep, written
+from app.store import Runs
 from core_models.caam import CAAM
 from core_models.clip import Clip, Modality
 from explain.analysis import Analysis
@@ -54,16 +54,88 @@ def test_sweep_removes_what_is_old_and_broken_off(tmp_path: Path) -> None:
     new = aged(tmp_path / "c" / "clip.mp4", 60)
     broken = aged(tmp_path / "tmpabc", STRAY + 1)
     arriving = aged(tmp_path / "tmpdef", 1)
-    assert sweep(tmp_path, {shown}, HOUR, 10**9) == 2
+    theirs = {old, new}
+    assert sweep(tmp_path, {shown}, theirs, Room(idle=HOUR)) == 2
     assert not old.exists() and not broken.exists()
     assert shown.exists() and new.exists() and arriving.exists()
 
 
 def test_sweep_makes_room_oldest_first(tmp_path: Path) -> None:
     files = [aged(tmp_path / str(i) / "clip.mp4", FRESH + 10 * i) for i in range(1, 5)]
-    sweep(tmp_path, {files[3]}, HOUR, 250)
+    sweep(tmp_path, {files[3]}, files, Room(disk=250))
     assert [path.exists() for path in files] == [True, False, False, True]
     assert size(tmp_path) == 200
+
+
+def test_sweep_removes_what_nobody_brought_who_is_there(tmp_path: Path) -> None:
+    room, ages = Room(left=600), (500, 700)
+    theirs, nobodys = (
+        [aged(tmp_path / f"{whose}{age}" / "clip.mp4", age) for age in ages] for whose in "ab"
+    )
+    assert sweep(tmp_path, (), theirs, room) == 1
+    assert [path.exists() for path in (*theirs, *nobodys)] == [True, True, True, False]
+
+
+def test_what_visitors_bring_stays_until_the_last_of_them_has_gone_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, clip, now = Runs(room=Room(left=600)), aged(tmp_path / "clip.mp4", 0), [1000.0]
+    monkeypatch.setattr("app.store.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def after(seconds: float) -> set[Path]:
+        now[0] += seconds
+        runs.expire()
+        return runs.brought()
+
+    for session in ("me", "you", ""):
+        runs.bring(session, clip, None)
+    runs.leave("me")
+    assert after(700) == {clip}
+    runs.leave("you")
+    assert after(500) == {clip}
+    runs.bring("you", clip)  # back again
+    assert after(700) == {clip}
+    runs.leave("you")
+    assert after(700) == set()
+    runs.bring("me", clip)
+    clip.unlink()
+    assert after(0) == set()
+    runs.close()
+
+
+def test_a_run_stays_a_while_after_its_visitor_however_old_it_is(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, now = Runs(room=Room(left=600)), [1000.0]
+    monkeypatch.setattr("app.store.time", SimpleNamespace(monotonic=lambda: now[0]))
+    runs.put(made(runs, analysis, "mine", "me"))
+    now[0] += 5000
+    runs.leave("me")
+    runs.expire()
+    assert [run.id for run in runs._runs.values()] == ["mine"]
+    now[0] += 601
+    runs.expire()
+    assert not runs._runs
+    runs.close()
+
+
+def test_what_is_written_is_whole_and_its_name_tells_its_content(tmp_path: Path) -> None:
+    first, second = written(tmp_path, "maps.bin", b"1"), written(tmp_path, "maps.bin", b"2")
+    assert first != second and (first.read_bytes(), second.read_bytes()) == (b"1", b"2")
+    assert written(tmp_path, "maps.bin", b"1") == first
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2
+
+
+def test_only_uploads_are_taken_for_uploads(tmp_path: Path) -> None:
+    runs = Runs()
+    for path, is_one in (
+        (storage.files() / "a" / "clip.mp4", True),
+        (runs.folder() / "preview.mp4", False),
+        (storage.files() / "a" / ".." / ".." / "lock", False),
+        (tmp_path / "clip.mp4", False),
+    ):
+        assert storage.brought(path) == is_one
+    runs.close()
 
 
 def test_what_a_job_works_with_is_removed_when_it_ends(tmp_path: Path) -> None:
@@ -130,7 +202,7 @@ def test_the_name_of_a_download_is_harmless(caam: CAAM, clip: Clip, file: Path) 
     arguments = {"model": "caam-msrvtt"}
     run = begin(caam, evil, file, runs.folder(), ("video", "audio", "text"), arguments)
     path = exported(run, "report")
-    assert path.parent == run.folder and path.name == "fusionscope-cmd-..-img-src-x.html"
+    assert path.parents[1] == run.folder and path.name == "fusionscope-cmd-..-img-src-x.html"
     runs.close()
 
 
@@ -238,9 +310,10 @@ def test_a_run_that_is_kept_keeps_its_files_though_its_job_is_ended(
 
     monkeypatch.setattr(analysing, "_made", work)
     asked = cast(Any, SimpleNamespace(path="clip.mp4", subtitles=None))
+    job = cast(Any, SimpleNamespace(session="me"))
     for steps, files in ((2, 1), (1, 0)):
         runs = Runs()
-        under_way = cast(Any, analysing.stages(cast(Any, None), runs, CPU, asked))
+        under_way = cast(Any, analysing.stages(job, runs, CPU, asked))
         for _ in range(steps):
             next(under_way)
         under_way.close()
