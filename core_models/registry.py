@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock, Thread
 
 import torch
 from huggingface_hub import snapshot_download
@@ -99,16 +100,37 @@ def pick_device(wish: str = "auto") -> torch.device:
     return torch.device(wish)
 
 
-def load(name: str, device: torch.device) -> Model:
-    """The trained model; loaded once per device, also when two ask for it at once."""
-    with _LOADING:
-        return _load(name, device)
+def load(name: str, device: torch.device, tick: Callable[[], None] = lambda: None) -> Model:
+    """The trained model; loaded once per device, also when two ask for it at once.
+
+    tick: called while it is loaded; it may raise. The loading goes on then, for who asks next.
+    """
+    with _LOCK:
+        loading = _MODELS.get((name, device))
+        if loading is None:
+            loading = _MODELS[name, device] = Future()
+            Thread(target=_fill, args=(loading, name, device), daemon=True).start()
+    while not loading.done():
+        tick()
+        wait([loading], LOOK)
+    return loading.result()
 
 
-_LOADING = threading.Lock()
+LOOK = 0.1  # seconds
+_LOCK, _LOADING = Lock(), Lock()
+_MODELS: dict[tuple[str, torch.device], Future[Model]] = {}
 
 
-@cache
+def _fill(loading: Future[Model], name: str, device: torch.device) -> None:
+    """Load a model, one at a time; what failed is tried again by who asks next."""
+    try:
+        with _LOADING:
+            loading.set_result(_load(name, device))
+    except BaseException as error:
+        del _MODELS[name, device]
+        loading.set_exception(error)
+
+
 def _load(name: str, device: torch.device) -> Model:
     folder = find(name)
     for info in MODELS:

@@ -32,7 +32,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's model in the table of models."""
     names = {**module(WRAP), "ModelInfo": ModelInfo}
     monkeypatch.setattr(registry, "MODELS", (*registry.MODELS, eval(LINE, names)))
-    registry._load.cache_clear()
+    registry._MODELS.clear()
 
 
 def test_the_four_calls(

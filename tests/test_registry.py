@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from core_models.caam import CAAM, CAAMConfig
 from core_models.checkpoint import CheckpointError, save_model, weight_hashes
 from core_models.registry import MODELS, WEIGHTS, find, load, pick_device
 from explain.analysis import Analysis, analyse
+from explain.question import Stopped
 
 NAMES = [info.name for info in MODELS]
 CPU = torch.device("cpu")
@@ -44,10 +46,49 @@ def test_categories_are_in_the_official_order() -> None:
 
 
 def test_two_who_ask_at_once_get_one_model() -> None:
-    registry._load.cache_clear()
+    registry._MODELS.clear()
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: load(NAMES[0], CPU), range(2))
     assert first is second
+
+
+def test_who_waits_for_a_model_can_leave_and_it_is_loaded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loading, goes_on, built = Event(), Event(), object()
+
+    def build(name: str, device: torch.device) -> object:
+        loading.set()
+        goes_on.wait(30)
+        return built
+
+    def leave() -> None:
+        if loading.is_set():
+            raise Stopped
+
+    monkeypatch.setattr(registry, "_load", build)
+    with pytest.raises(Stopped):
+        load("theirs", CPU, leave)
+    goes_on.set()
+    assert load("theirs", CPU) is built
+    registry._MODELS.clear()
+
+
+def test_a_model_that_could_not_be_loaded_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def build(name: str, device: torch.device) -> str:
+        tried.append(name)
+        if len(tried) == 1:
+            raise CheckpointError("no")
+        return name
+
+    monkeypatch.setattr(registry, "_load", build)
+    with pytest.raises(CheckpointError, match="no"):
+        load("theirs", CPU)
+    assert load("theirs", CPU) == "theirs" == load("theirs", CPU)  # type: ignore[comparison-overlap]
+    assert len(tried) == 2
+    registry._MODELS.clear()
 
 
 def test_an_unknown_model_or_device_is_a_sentence() -> None:
