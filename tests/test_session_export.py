@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from app import session
 from app.session import Run, exported, judged, reasoned, told
+from core_models.media import LIMITS
 from explain.analysis import Analysis, toggle
 from explain.attribution import Attribution
 from explain.cli.asking import attributions, trusts
+from explain.export import bundle
 from explain.export.bundle import Footage
 from explain.modality.report import modalities
-from explain.question import Question
+from explain.question import Question, Stopped
 from explain.targets import target
 from explain.trust import Trust
 
@@ -79,3 +83,44 @@ def test_the_modalities_are_told_where_nothing_was_asked(run: Run, given: dict[s
     exported(run, "zip")
     assert given["found"] == [] and given["trusts"] == []
     assert given["arguments"]["target"] == given["modalities"].target.asked == run.now.answer
+
+
+def test_a_stop_is_heard_while_tests_run(
+    run: Run, found: list[Attribution], given: dict[str, Any]
+) -> None:
+    run, ticks = reasoned(run, run.now, found[0], "a"), [0]
+    exported(run, "zip", lambda: ticks.__setitem__(0, ticks[0] + 1))
+    assert ticks[0] > 50  # far more than there are tests
+
+    def stop() -> None:
+        ticks[0] -= 1
+        if ticks[0] < 0:
+            raise Stopped
+
+    ticks[0] = 50
+    with pytest.raises(Stopped):
+        exported(run, "zip", stop)
+    assert ticks[0] == -1 and len(list(run.folder.rglob("*.zip"))) == 1  # the first
+
+
+def test_a_stop_is_heard_while_figures_are_drawn(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing, many = Event(), []
+
+    def draw(figure: object) -> dict[str, bytes]:
+        drawing.set()
+        many.append(figure)
+        time.sleep(0.3)
+        return {}
+
+    def stop() -> None:
+        if drawing.is_set():
+            raise Stopped
+
+    monkeypatch.setattr(bundle, "drawn", draw)
+    monkeypatch.setattr(bundle, "_films", lambda *of: [])
+    limits = replace(LIMITS, tick=stop)
+    with pytest.raises(Stopped):
+        bundle.files(run.now, {}, {}, Footage(file), limits=limits)
+    assert len(many) == 1

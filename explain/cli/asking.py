@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from explain.analysis import Analysis
+from explain.analysis import Analysis, on
 from explain.attribute import attribute, checked
 from explain.attribution import Attribution
 from explain.methods.registry import MethodError, find
@@ -47,9 +47,11 @@ def trusts(
     tests: Tests | Sequence[Tests] = "cheap",
     tell: Tell = silent,
     known: Sequence[Trust] = (),
+    tick: Callable[[], None] = on,
 ) -> list[Trust]:
     """The tests of each map, or of all; those of one target are compared with each other, on one
     set of random orders. known: of some of the maps; what they say is not asked again.
+    tick: called between the steps; it may raise.
     """
     wanted = [tests] * len(found) if isinstance(tests, str) else tests
     out: list[Trust] = []
@@ -60,7 +62,7 @@ def trusts(
         before = next((t for t in known if t.attribution is one), None)
         alike = [t for t in (*out, *known) if t.attribution.target == one.target and t.faithfulness]
         against = alike[0].faithfulness.against if alike and alike[0].faithfulness else None
-        method, question = find(one.method), Question(analysis, one.target)
+        method, question = find(one.method), Question(analysis, one.target, tick)
         slow = which == "all"
         for so_far in trust(
             question, one, method, others, slow=slow, against=against, known=before

@@ -7,7 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import chain
@@ -37,6 +37,7 @@ from explain.viewer.scores import scored
 from explain.viewer.standalone import data_url, page
 
 MAX_VIDEO = 12_000_000  # bytes of a clip that a report carries inside
+LOOK = 0.1  # seconds from one look at what is drawn to the next
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a bundle
 
 
@@ -143,7 +144,10 @@ def files(
     with ThreadPoolExecutor(1) as beside:  # coding films leaves Python free to draw
         still = beside.submit(_figures, analysis, attributions, trusts, modalities, halt)
         try:
-            out |= dict(_films(analysis, footage, attributions, limits)) | still.result()
+            films = dict(_films(analysis, footage, attributions, limits))
+            while not wait([still], LOOK).done:
+                limits.tick()
+            out |= films | still.result()
         finally:
             halt.set()
     made = record.manifest(analysis, arguments, hashes, attributions, trusts)
