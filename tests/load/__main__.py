@@ -30,19 +30,19 @@ def main() -> int:
         server = Server(folder, tuple(options.server.split()))
         try:
             server.wait()
-            found = load(server, folder, options)
+            rounds = [load(server, folder, options) for _ in range(options.rounds)]
         finally:
             server.stop()
-        found["log"] = server.log.read_text(errors="replace")[-3000:]
+        found = {"rounds": rounds, "log": server.log.read_text(errors="replace")[-3000:]}
     print(json.dumps(found, indent=1))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
-    good = found["alive"] and not found["jobs"]["lost"] and not found["jobs"]["mixed"]
-    return 0 if good else 1
+    bad = [r for r in rounds if not r["alive"] or r["jobs"]["lost"] or r["jobs"]["mixed"]]
+    return 1 if bad else 0
 
 
 def load(server: Server, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """The whole test: each user alone, all together, and the quiet behind it."""
+    """One load: each user alone, all together, and the quiet behind it."""
     count = options.clients + options.pages
     marks = [marker(folder, number, count) for number in range(count)]
     tally, runs = Tally(), dict[int, str]()
@@ -119,6 +119,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pages", type=int, default=0, help="users with a real browser, besides")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--settle", type=float, default=60.0, help="seconds to wait at the end")
+    again = "loads one after another, with other users: the first warms the server up"
+    parser.add_argument("--rounds", type=int, default=1, help=again)
     parser.add_argument("--server", default="", help="further arguments of app.py")
     parser.add_argument("--out", type=Path, help="a file for the report")
     return parser.parse_args()
