@@ -12,9 +12,9 @@ import gradio as gr
 import torch
 
 from app.analysing import Asked, Stage, stages
-from app.jobs import Line, aside, asker, once
+from app.jobs import BusyError, Line, aside, asker, once
 from app.problems import problem, told
-from app.session import Run, command, exported, filmed, refilmed, shown, switched
+from app.session import Run, command, exported, film, filmed, shown, switched
 from app.sidebar import MODEL, Sidebar
 from app.store import Runs
 from app.viewer import Viewer
@@ -143,22 +143,31 @@ class Actions:
         now, of, view = made.now, made.told, made.view
         return self.runs.change(run.id, lambda kept: replace(kept, now=now, told=of, view=view))
 
+    def look(self, key: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Whether browsers play the clip to its end; else a copy that they do."""
+        yield from self._film(key, request, copy=False)
+
     def refilm(self, key: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The browser cannot play the clip: a copy that it can."""
+        yield from self._film(key, request, copy=True)
+
+    def _film(self, key: str, request: gr.Request, copy: bool) -> Iterator[dict[Any, Any]]:
+        yield {self.content.viewer: gr.skip()}  # what yields nothing would empty it
         run, job = self.runs.get(key), None
-        if run is None or run.footage.ours:
+        if run is None or run.footage.ours or (run.footage.sure and not copy):
             return
         try:
-            job = self.line.enter(asker(request), "copy")
+            job = self.line.enter(asker(request), "copy" if copy else "look through")
             check = job.check
             with self.runs.using(run):
-                for _ in job.follow(aside(job, lambda: refilmed(run, check)), False):
+                for _ in job.follow(aside(job, lambda: film(run, copy, check)), False):
                     yield {self.content.viewer: gr.skip()}
-                if (copy := job.latest) is not None:
-                    made = self.runs.change(key, lambda kept: filmed(kept, copy))
-                    yield {self.content.viewer: shown(made or run)}
-        except MediaError:
-            return  # frames stand in for the film
+                if (footage := job.latest) is not None:
+                    made = self.runs.change(key, lambda kept: filmed(kept, footage))
+                    if footage.path != run.footage.path:
+                        yield {self.content.viewer: shown(made or run)}
+        except (BusyError, MediaError):
+            return  # frames stand in for the film; an export looks again
         except Exception as error:
             yield {self.content.message: problem(error)}
         finally:

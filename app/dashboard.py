@@ -143,7 +143,7 @@ def _wire(actions: Actions) -> list[Any]:
         "api_visibility": "private",
     }
     filled = [content.run, side.model, *screen]
-    jobs: list[dict[str, Any]] = [
+    jobs: list[Any] = [
         side.go.click(actions.analyse, side.asked, filled, **job),
         content.reader.click(actions.read_caption, [content.run, *side.asked], filled, **job),
     ]
@@ -155,14 +155,16 @@ def _wire(actions: Actions) -> list[Any]:
         queue=False,
         api_visibility="private",
     )
-    content.viewer.unplayable(
-        actions.refilm,
-        content.run,
-        [content.viewer, content.message],
-        concurrency_limit=None,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    film: dict[str, Any] = {
+        "inputs": content.run,
+        "outputs": [content.viewer, content.message],
+        "concurrency_limit": None,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    content.viewer.unplayable(actions.refilm, **film)
+    for analysed in jobs:
+        analysed.then(actions.look, **film)
     toggles = [
         stream.input(
             actions.toggle,

@@ -21,7 +21,7 @@ from core_models.registry import find
 from explain.analysis import Analysis, analyse, on, toggle
 from explain.attribution import Attribution
 from explain.cli.asking import trusts
-from explain.export.bundle import Footage, bundle, copied, files, report, watchable
+from explain.export.bundle import Footage, bundle, copied, files, likely, report, watchable
 from explain.modality.interventions import Effect
 from explain.modality.report import ModalityReport, modalities
 from explain.question import Question
@@ -120,7 +120,7 @@ def begin(
     owner: the session that asks. tick: called between the steps; it may raise.
     """
     full = analyse(model, clip, decoding=decoding, tick=tick)
-    footage = watchable(path, clip, folder, replace(LIMITS, tick=tick))
+    footage = likely(path, clip, folder, replace(LIMITS, tick=tick))
     run = Run(secrets.token_urlsafe(16), full, full, footage, folder, arguments, owner=owner)
     return switched(run, present, tick)
 
@@ -136,15 +136,20 @@ def switched(run: Run, present: Collection[Modality], tick: Callable[[], None] =
     return replace(run, view=_view(run))
 
 
-def refilmed(run: Run, tick: Callable[[], None] = on) -> Footage:
-    """A copy of the clip of a run that every browser plays."""
-    return copied(run.footage.path, run.full.clip, run.folder, replace(LIMITS, tick=tick))
+def film(run: Run, copy: bool = False, tick: Callable[[], None] = on) -> Footage:
+    """What browsers play of a run to its end. copy: one could not play the file itself."""
+    if run.footage.ours or (run.footage.sure and not copy):
+        return run.footage
+    find, limits = copied if copy else watchable, replace(LIMITS, tick=tick)
+    return find(run.footage.path, run.full.clip, run.folder, limits)
 
 
 def filmed(run: Run, footage: Footage) -> Run:
-    """The run with another file to play."""
+    """The run with this to play, unless it has a copy already."""
+    if run.footage.ours:
+        return run
     made = replace(run, footage=footage)
-    return replace(made, view=_view(made))
+    return made if footage.path == run.footage.path else replace(made, view=_view(made))
 
 
 def renoted(run: Run, notice: str) -> Run:
@@ -230,6 +235,7 @@ def exported(run: Run, kind: str, tick: Callable[[], None] = on) -> Path:
     target.parent.mkdir()
     kept = [r for r in reversed(run.fitting) if r.found.done == 1]
     try:
+        run = filmed(run, film(run, tick=tick))
         if kind == "report":
             told = report(run.now, run.footage, [r.found for r in kept])
             target.write_text(told, encoding="utf-8")

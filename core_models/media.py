@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ __all__ = [
     "file_key",
     "glance",
     "load_clip",
+    "perhaps_playable",
     "playable",
     "preview",
     "probe",
@@ -123,12 +125,17 @@ def glance(
         return read_info(facts), read_array(arrays, "frames", "uint8", 4)
 
 
+def perhaps_playable(path: FilePath) -> bool:
+    """Whether browsers may play a file of this name."""
+    return Path(path).suffix.lower() in PLAYABLE
+
+
 def playable(path: FilePath, limits: Limits = LIMITS) -> bool:
     """Whether every browser plays the file as it is: they stop at the first damaged piece."""
     source = check(path, limits)
-    kind = PLAYABLE.get(source.suffix.lower())
-    if kind is None:
+    if not perhaps_playable(source):
         return False
+    kind = PLAYABLE[source.suffix.lower()]
     told, _ = ask(
         "intact", source, limits, formats=[kind], video=PLAYABLE_VIDEO, audio=PLAYABLE_AUDIO,
         pixels=PLAYABLE_PIXELS,
@@ -148,7 +155,7 @@ def preview(
     The copy starts at the start of the window. OSError if it cannot be written there.
     """
     source, out = check(path, limits), Path(out_path).resolve()
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")
     part.touch()  # a folder that cannot be written to is no fault of the file
     try:
         ask("preview", source, limits, start=start, length=length, out=str(part))

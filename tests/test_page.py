@@ -110,6 +110,18 @@ def test_a_film_that_the_browser_fails_at_gets_a_copy(
     assert film.evaluate("e => e.videoWidth") > 0
 
 
+def test_a_film_that_is_damaged_further_on_gets_a_copy_behind_the_first_look(
+    tab: Page, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(bundle, "playable", lambda *_: not goes_on.wait(30))
+    film = analyse(tab, file).locator("video")
+    assert "preview" not in str(film.get_attribute("src"))
+    goes_on.set()
+    expect(film).to_have_attribute("src", re.compile(r"preview\.mp4$"), timeout=WAIT)
+    expect(film).to_be_visible(timeout=WAIT)
+
+
 def test_the_example_can_be_tried(tab: Page) -> None:
     tab.locator("#example").click()
     expect(tab.locator("#poster img")).to_be_visible(timeout=WAIT)

@@ -85,6 +85,16 @@ def test_the_modalities_are_told_where_nothing_was_asked(run: Run, given: dict[s
     assert given["arguments"]["target"] == given["modalities"].target.asked == run.now.answer
 
 
+@pytest.mark.parametrize("plays", (True, False))
+def test_an_export_holds_a_film_that_was_looked_through(
+    run: Run, file: Path, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch, plays: bool
+) -> None:
+    monkeypatch.setattr(bundle, "playable", lambda *of: plays)
+    exported(replace(run, footage=Footage(file, sure=False)), "zip")
+    assert given["footage"].sure and given["footage"].ours is not plays
+    assert given["footage"].path == (file if plays else run.folder / "preview.mp4")
+
+
 def test_a_stop_is_heard_while_tests_run(
     run: Run, found: list[Attribution], given: dict[str, Any]
 ) -> None:

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from core_models.clip import MODALITIES, Clip
-from core_models.media import LIMITS, Limits, playable, preview
+from core_models.media import LIMITS, Limits, perhaps_playable, playable, preview
 from explain.analysis import Analysis, Array, tower_path
 from explain.attention.maps import NAMES
 from explain.attribution import Attribution
@@ -45,12 +45,21 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a bundle
 class Footage:
     """A file that browsers play; it begins at `start` seconds of the clip's own file.
 
-    ours: our decoder made it, so it may be read outside the decoder.
+    ours: our decoder made it, so it may be read outside the decoder. sure: it was looked through
+    to its end, and browsers play it.
     """
 
     path: Path
     start: float = 0.0
     ours: bool = False
+    sure: bool = True
+
+
+def likely(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
+    """As `watchable`, by the name of the file alone, which takes no time."""
+    if perhaps_playable(path):
+        return Footage(path, sure=False)
+    return copied(path, clip, folder, limits)
 
 
 def watchable(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
