@@ -152,7 +152,6 @@ class Actions:
         yield from self._film(key, request, copy=True)
 
     def _film(self, key: str, request: gr.Request, copy: bool) -> Iterator[dict[Any, Any]]:
-        yield {self.content.viewer: gr.skip()}  # what yields nothing would empty it
         run, job = self.runs.get(key), None
         if run is None or run.footage.ours or (run.footage.sure and not copy):
             return

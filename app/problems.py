@@ -8,6 +8,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from html import escape
 from typing import Any
 
@@ -93,7 +94,9 @@ def safely(work: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(work)
         def steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
             try:
-                yield from work(*args, **kwargs)
+                with closing(work(*args, **kwargs)) as results:
+                    yield next(results, gr.skip())  # for nothing, Gradio would empty the outputs
+                    yield from results
             except ENDS:
                 raise
             except BaseException as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
+import gradio as gr
 import pytest
 
 from app import jobs
 from app.jobs import Bounds, BusyError, Job, Line, TooLongError, aside, once
-from app.problems import MEMORY, UNFORESEEN, sentence
+from app.problems import MEMORY, UNFORESEEN, safely, sentence
 from app.waiting import progress, queued
 from tests.waiting import until
 
@@ -237,3 +238,21 @@ def test_whatever_work_raises_is_a_sentence_and_the_next_job_runs(
     assert sentence(caught.value) == said
     after = line.enter("me", "work")
     assert last(after, once(lambda: 5)) == 5
+
+
+def test_a_handler_that_yields_nothing_leaves_what_is_shown() -> None:
+    ended: list[str] = []
+
+    def numbers(*given: int) -> Generator[int, None, None]:
+        try:
+            yield from given
+        finally:
+            ended.append("closed")
+
+    handler = safely(numbers)
+    assert list(handler(1, 2, 3)) == [1, 2, 3]
+    assert list(handler()) == [gr.skip()]
+    left = handler(1, 2)
+    assert next(left) == 1
+    left.close()
+    assert ended == ["closed"] * 3
