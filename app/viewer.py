@@ -33,6 +33,7 @@ class Viewer(gr.HTML):
     """
 
     data_model = ViewerData
+    fires = ("select", "unplayable")
 
     def __init__(self, value: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(
@@ -43,6 +44,12 @@ class Viewer(gr.HTML):
             apply_default_css=False,
             **options,
         )
+
+    def __getattr__(self, name: str) -> Any:
+        # Gradio would look for every name in the script, and again whenever something is shown.
+        if name not in self.fires:
+            raise AttributeError(name)
+        return super().__getattr__(name)
 
     def postprocess(self, value: Any) -> Any:
         if value is None:

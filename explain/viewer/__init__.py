@@ -6,6 +6,7 @@ to show), `trigger` and `watch`; the same four that a Gradio HTML component prov
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,16 +17,19 @@ SCRIPTS = (
 )  # fmt: skip
 
 
+@cache
 def html() -> str:
     """The markup; it holds no data."""
     return _read("viewer.html")
 
 
+@cache
 def css() -> str:
     """The style sheet; every rule is scoped by `.fs`."""
     return _read("viewer.css")
 
 
+@cache
 def js() -> str:
     """The script, its parts in order."""
     return "\n".join(_read(f"{name}.js") for name in SCRIPTS)
