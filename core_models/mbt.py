@@ -42,6 +42,7 @@ class MBT(nn.Module):
     modalities: tuple[Modality, ...] = HALVES
     needs: tuple[Modality, ...] = ()
     reference: Reference | None = None
+    at_once: int | None = None  # frames in the layers that see them one by one; None: all
     belongs: Tensor  # (words, C)
 
     def __init__(self, config: MBTConfig, towers: bool = True, name: str = "mbt") -> None:
@@ -87,7 +88,9 @@ class MBT(nn.Module):
         found: dict[Half, Tensor] = {}
         if (frames := inputs.values.get("video")) is not None:
             at = torch.from_numpy((clip.times - clip.start) / max(clip.duration, 1e-6))
-            found["video"] = self.video(frames, at.to(frames.device), record=record)
+            found["video"] = self.video(
+                frames, at.to(frames.device), record=record, at_once=self.at_once
+            )
         if (wave := inputs.values.get("audio")) is not None:
             found["audio"] = self.audio(self.audio.spectrogram(wave, clip.rate), record)
         return self.gather(found)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core_models.spectrogram import band_borders, frame_step, log_mel
-from core_models.trace import Trace
+from core_models.trace import Trace, in_parts
 from core_models.vit import Tower
 
 FUSIONS = ("bottleneck", "latent", "late")
@@ -95,10 +95,12 @@ class PictureTower(Tower):
         at: Tensor,
         cells: Tensor | None = None,
         record: Trace | None = None,
+        at_once: int | None = None,
     ) -> Tensor:
         """Frames (B, T, 3, S, S) at relative times (T,) in [0, 1] -> (B, classes + T * cells, d).
 
-        cells (B, n): look at these alone, the same in every frame.
+        cells (B, n): look at these alone, the same in every frame. at_once: frames in the layers
+        that see one frame at a time; None: all.
         """
         batch, count = frames.shape[:2]
         if cells is None:
@@ -112,7 +114,11 @@ class PictureTower(Tower):
         x = x.unflatten(0, (batch, count)) + place  # (B, T, n, d)
         x = self.lead(x.flatten(0, 1))
         split = self.config.frame_layers
-        x = self.walk(x, 0, split, "video", record).unflatten(0, (batch, count))
+
+        def alone(some: Tensor, kept: Trace | None) -> Tensor:
+            return self.walk(some, 0, split, "video", kept)
+
+        x = in_parts(alone, x, record, at_once).unflatten(0, (batch, count))
         front, x = x[:, :, : self.classes].mean(dim=1), x[:, :, self.classes :].flatten(1, 2)
         return self.walk(
             torch.cat([front, x], dim=1), split, self.config.fusion_layer, "video", record

@@ -15,7 +15,7 @@ from core_models.clip import Clip, Modality, Stream
 from core_models.encoders import SoundTower, TextTower, Tower, VisionTower
 from core_models.interface import Inputs
 from core_models.layout import FrameGrid, Grid, TimeGrid, WordGrid
-from core_models.trace import Trace
+from core_models.trace import Trace, in_parts
 
 KINDS: Mapping[Modality, type[Tower]] = {
     "video": VisionTower,
@@ -72,17 +72,7 @@ def watch(
     tower: VisionTower, frames: Tensor, record: Trace | None = None, at_once: int | None = None
 ) -> Tensor:
     """Frames (B, T, 3, S, S) through the tower, so many at once: (B, T * cells, d)."""
-    flat = frames.flatten(0, 1)  # (B * T, 3, S, S)
-    if at_once is None:
-        cells = tower(flat, record)  # (B * T, cells, d)
-    else:
-        records = [None if record is None else Trace() for _ in flat.split(at_once)]
-        parts = zip(flat.split(at_once), records, strict=True)
-        cells = torch.cat([tower(part, kept) for part, kept in parts])
-        if record is not None:
-            kept = [r for r in records if r is not None]
-            for name in kept[0]:
-                record.add(name, torch.cat([r[name] for r in kept]))
+    cells = in_parts(tower, frames.flatten(0, 1), record, at_once)  # (B * T, cells, d)
     return cells.unflatten(0, frames.shape[:2]).flatten(1, 2)
 
 
@@ -119,8 +109,8 @@ def blank(inputs: Inputs, tower: TextTower) -> Inputs:
 
 
 def sparing(model: M) -> M | None:
-    """The same model, its weights shared, that looks at one frame at a time; None where it looks
-    at all of them together.
+    """The same model, its weights shared, that looks at one frame at a time where it can; None
+    where it looks at all of them together.
     """
     if not hasattr(model, "at_once"):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
@@ -178,3 +178,23 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 def merge_heads(x: Tensor) -> Tensor:
     """(B, heads, N, d) -> (B, N, heads * d)."""
     return x.transpose(1, 2).flatten(2)
+
+
+def in_parts(
+    work: Callable[[Tensor, Trace | None], Tensor],
+    x: Tensor,
+    record: Trace | None,
+    at_once: int | None,
+) -> Tensor:
+    """What a pass makes of the rows of x, so many at once, and all recorded; None: of all."""
+    if at_once is None:
+        return work(x, record)
+    records = [None if record is None else Trace() for _ in x.split(at_once)]
+    made = torch.cat(
+        [work(part, kept) for part, kept in zip(x.split(at_once), records, strict=True)]
+    )
+    if record is not None:
+        kept = [r for r in records if r is not None]
+        for name in kept[0]:
+            record.add(name, torch.cat([r[name] for r in kept]))
+    return made
