@@ -210,7 +210,7 @@ class Actions:
             self.side.status: f"<p>{where}</p>",
             **self.buttons(busy=False),
             **{
-                box: gr.Checkbox(elem_classes=[] if m in run.full.present else ["absent"])
+                box: gr.Checkbox(elem_classes=missing(run, m))
                 for box, m in zip(self.side.streams, MODALITIES, strict=True)
             },
         }
@@ -225,6 +225,13 @@ class Actions:
             self.side.go: gr.Button(label, interactive=not busy),
             self.side.stop: gr.Button(visible=busy),
         }
+
+
+def missing(run: Run, m: Modality) -> list[str]:
+    """The classes of a modality's box: whether the clip has it, and the model reads it."""
+    if m in run.full.present:
+        return []
+    return ["absent", "unread"] if m in run.full.clip.modalities else ["absent"]
 
 
 def ticked(streams: tuple[bool, ...]) -> tuple[Modality, ...]:

@@ -45,6 +45,7 @@ def test_a_caption_is_written_looked_into_and_read(tab: Page, file: Path, name: 
     ready = root.get_attribute("data-ready")
     tab.locator("#use-video label").click()
     if tab.locator("#use-sound.absent").count():
+        expect(tab.locator("#use-sound")).to_have_class(re.compile("unread"))
         expect(tab.locator("#message")).to_contain_text("Nothing is left")
     else:
         changed(root, "ready", ready)
