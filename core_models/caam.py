@@ -222,13 +222,15 @@ class CAAM(nn.Module):
         """The cross-attention layers and the votes. Trace names: ``fusion.<i>.<query><-<key>``."""
         tokens = tokens.only(present)
         streams, keep = dict(tokens.values), tokens.keep
+        if record is None:
+            streams, keep = _once(streams), _once(keep)
         for i, (layer, (q, k)) in enumerate(zip(self.layers, self.order, strict=True)):
             assert isinstance(layer, CrossLayer)
             name, x = f"fusion.{i}.{q}<-{k}", streams[q]
             if x.shape[1] and streams[k].shape[1] and name not in cut:
                 x = x + layer.read(x, streams[k], keep[k], record, name)
             streams[q] = layer.step(x)
-        return self._vote(streams, keep)
+        return self._vote(streams, tokens.keep)
 
     def _vote(self, streams: Mapping[Modality, Tensor], keep: Mapping[Modality, Tensor]) -> Output:
         pooled, there = {}, {}
@@ -262,3 +264,8 @@ class CAAM(nn.Module):
     def baseline(self, inputs: Inputs) -> Inputs:
         """Grey frames (the towers' mean), silence, and the embedding of padding."""
         return blank(inputs, self.reading)
+
+
+def _once(rows: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
+    """One row of what was expanded: it is computed once, until it meets what differs."""
+    return {m: x if x.stride(0) else x[:1] for m, x in rows.items()}

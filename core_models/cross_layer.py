@@ -27,7 +27,8 @@ class CrossLayer(nn.Module):
         q, k, v = (split_heads(t, self.heads) for t in (self.q(x), self.k(y), self.v(y)))
         message = merge_heads(attend(q, k, v, keep=keep, record=record, name=name))  # (B, Q, d)
         some = keep.any(dim=1)[:, None, None]  # no message, and no bias of it, without a key
-        return self.drop(self.out(message)) * some
+        message = self.drop(self.out(message))
+        return message if some.all() else message * some
 
     def step(self, x: Tensor) -> Tensor:
         """The MLP with its residual: (B, Q, d) -> (B, Q, d)."""

@@ -58,11 +58,13 @@ class Tokens:
     def packed(self, present: Tensor) -> Tokens:
         """As `only`, with those kept moved together and the others left out: less to compute."""
         short = self.only(present)
-        values: dict[Modality, Tensor] = {}
-        keep: dict[Modality, Tensor] = {}
+        values, keep = dict(short.values), dict(short.keep)
         for m, x in short.values.items():
             counts = short.keep[m].sum(dim=1, keepdim=True)  # (B', 1)
-            most = int(counts.max()) if short.keep[m].numel() else 0
+            if bool((counts == x.shape[1]).all()):
+                keep[m] = short.keep[m][:1].expand(len(x), -1)
+                continue
+            most = int(counts.max())
             order = short.keep[m].int().argsort(dim=1, descending=True, stable=True)[:, :most]
             values[m] = x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
             keep[m] = torch.arange(most, device=x.device) < counts

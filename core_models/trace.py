@@ -151,14 +151,15 @@ def attend(
     """Scaled dot-product attention; fused unless a record for gradients is asked for.
 
     q: (B, heads, Q, d); k, v: (B, heads, K, d); keep: bool (B, K), which keys exist, or
-    (B, Q, K), which keys each query may read. A row without any key gets zeros and sends no
-    gradient.
+    (B, Q, K), which keys each query may read; what all rows share may be one. A row without any
+    key gets zeros and sends no gradient.
     """
     mask = some = None
-    if keep is not None:
+    if keep is not None and not (keep.numel() and keep.all()):
         rows = keep[:, None] if keep.ndim == 2 else keep  # (B, 1 or Q, K)
-        some = rows.any(dim=-1, keepdim=True)[:, None]  # (B, 1, 1 or Q, 1)
-        mask = rows[:, None] | ~some  # (B, 1, 1 or Q, K)
+        mask = rows[:, None]  # (B, 1, 1 or Q, K)
+        some = mask.any(dim=-1, keepdim=True)  # (B, 1, 1 or Q, 1)
+        mask, some = (mask, None) if some.all() else (mask | ~some, some)
     lookup = Lookup(q, k, mask, some)
     if record is not None and torch.is_grad_enabled():
         weights = lookup.weights()
@@ -166,6 +167,8 @@ def attend(
         return weights @ v
     if record is not None:
         record.add(name, lookup, v)
+    batch = max(len(x) for x in (q, k, keep) if x is not None)
+    q, k, v = (x.expand(batch, -1, -1, -1) for x in (q, k, v))  # the fused kernel asks for it
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out if some is None else out * some
 

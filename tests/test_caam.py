@@ -93,6 +93,23 @@ def test_coalitions_in_one_batch_equal_one_by_one(small: CAAM) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("some", MODALITIES)
+def test_what_rows_share_is_computed_once_and_changes_nothing(small: CAAM, some: Modality) -> None:
+    one, generator = tokens(small, 1), torch.Generator().manual_seed(0)
+    rows = presence(one, [MODALITIES] * 4)
+    begin = sum(SIZES[m] for m in MODALITIES[: MODALITIES.index(some)])
+    gone = torch.rand(4, SIZES[some], generator=generator) < 0.5
+    rows[:, begin : begin + SIZES[some]] &= ~gone
+    shared, packed = one.only(rows), one.packed(rows)
+    written = replace(shared, values={m: x.contiguous() for m, x in shared.values.items()})
+    expected = small.fuse(written).logits
+    assert len(expected.unique(dim=0)) == len(gone.unique(dim=0)) > 1
+    assert all(packed.values[m].stride(0) == 0 for m in MODALITIES if m != some)
+    for same in (shared, packed):
+        torch.testing.assert_close(small.fuse(same).logits, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
 def test_batch_equals_single_with_padding(small: CAAM) -> None:
     times = torch.tensor([[0.25, 0.75]])
     both = features(2)
