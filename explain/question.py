@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from explain.targets import Target
 from explain.ticking import Ticking
 
 ROWS = 8_000  # tokens that the fusion reads at once
+NEAR = 1.1  # times the tokens of the smallest row: larger ones are read in another pass
 BATCH = 8  # clips that the towers read at once, but for a CPU
 LEAN = 8  # times fewer tokens at once, where memory is short
 VARIABLE, ROOM = "FUSIONSCOPE_ATTRIBUTION_MB", 1024  # what the passes for an explanation may take
@@ -92,9 +93,13 @@ class Question:
     @property
     def at_once(self) -> int:
         """How many clips of all tokens the fusion should read in one pass."""
-        count, width = self.here.shape[1], next(iter(self.tokens.values())).shape[-1]
-        most = min(ROWS // LEAN if self.lean else ROWS, self.room // (EACH * width))
-        return max(1, most // max(1, count))
+        return max(1, self._most // max(1, self.here.shape[1]))
+
+    @property
+    def _most(self) -> int:
+        """How many tokens the fusion should read in one pass."""
+        width = next(iter(self.tokens.values())).shape[-1]
+        return min(ROWS // LEAN if self.lean else ROWS, self.room // (EACH * width))
 
     @cached_property
     def value(self) -> float:
@@ -120,14 +125,28 @@ class Question:
         tokens, model = self.analysis.tokens, self.analysis.model
         read = self.target.chance if chance else self.target.score
         rows = rows & self.here
-        order = rows.sum(dim=1).argsort()  # those of one size together, to be packed well
+        sizes, order = rows.sum(dim=1).sort()
         parts = []
         with torch.no_grad():
-            for some in rows[order].split(self.at_once):
+            for some in rows[order].split(self._passes(sizes.tolist())):
                 self.tick()
                 with self._ticking():
                     parts.append(read(model.fuse(tokens.packed(some))))
         return torch.cat(parts)[order.argsort()]
+
+    def _passes(self, sizes: Sequence[int]) -> list[int]:
+        """How many rows of so many tokens, the fewest first, are read in each pass: packed, a row
+        takes as much as the largest beside it.
+        """
+        counts: list[int] = []
+        first = 0
+        for size in sizes:
+            if counts and size <= NEAR * first and size * (counts[-1] + 1) <= self._most:
+                counts[-1] += 1
+            else:
+                counts.append(1)
+                first = size
+        return counts
 
     def of_inputs(self, values: Mapping[Stream, Tensor]) -> Tensor:
         """The score (B,) of what the towers read, (B, ...) per modality of `fields`.

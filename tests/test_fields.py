@@ -12,7 +12,7 @@ from core_models.layout import BandGrid
 from explain.analysis import Analysis, analyse, toggle
 from explain.fields import BANDS, fields, spectrum, waveform
 from explain.methods import call
-from explain.question import VARIABLE, Question, Stopped, budget
+from explain.question import ROWS, VARIABLE, Question, Stopped, budget
 from explain.targets import target
 
 
@@ -51,6 +51,13 @@ def test_a_budget_of_memory_makes_passes_smaller_and_changes_no_score(run: Analy
     for wrong in ("0", "-1", "1.5", "much"):
         with pytest.raises(ValueError, match=VARIABLE):
             budget({VARIABLE: wrong})
+
+
+def test_rows_of_about_one_size_pass_together(run: Analysis) -> None:
+    question = Question(run, target("auto", run))
+    assert question._passes([0, 0, 10, 11, 12, 13, ROWS - 1, ROWS]) == [2, 2, 2, 1, 1]
+    half = ROWS // 2
+    assert question._passes([half] * 5) == [2, 2, 1] and question._passes([]) == []
 
 
 def test_batches_are_scored_row_by_row(run: Analysis) -> None:

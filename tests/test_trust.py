@@ -1,7 +1,7 @@
 """What is said about a map: every metric on every model, in sentences, without a NaN."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from explain.methods.method import Method, Step
 from explain.methods.registry import find
 from explain.metrics.agreement import agreement
 from explain.metrics.completeness import Completeness
-from explain.metrics.faithfulness import Part, RandomOrders, parts, random_orders
+from explain.metrics.faithfulness import Part, RandomOrders, faithfulness, parts, random_orders
 from explain.metrics.infidelity import infidelity
 from explain.metrics.metric import Case, Metric
 from explain.metrics.registry import METRICS
@@ -108,14 +108,19 @@ def test_the_cheap_ones_come_first_and_the_slow_ones_on_demand(case: Case) -> No
 def test_random_orders_are_not_asked_again(
     question: Question, known: dict[Part, RandomOrders]
 ) -> None:
-    found = attributed(ONES, question)
-    rows: list[int] = []
-    counted = replace(question, tick=lambda: rows.append(1))
-    *_, end = trust(counted, found, ONES, against=known)
+    found, passes = attributed(ONES, question), list[int]()
+    counted = replace(question, tick=lambda: passes.append(1))
+    *_, end = trust(question, found, ONES, against=known)
     assert end.faithfulness is not None and end.faithfulness.against == known
-    cost = len(rows)
-    fresh = random_orders(counted, "all", orders=20, steps=16)
-    assert len(rows) - cost > cost and fresh.deletion.shape[0] == 20
+
+    def taken(work: Callable[[], object]) -> int:
+        passes.clear()
+        work()
+        return len(passes)
+
+    own = taken(lambda: faithfulness(counted, found, known))
+    fresh = taken(lambda: faithfulness(counted, found, orders=2, steps=4))
+    assert fresh == own + taken(lambda: few(counted)) > own > 0
 
 
 def test_work_can_be_stopped(question: Question) -> None:
