@@ -56,6 +56,15 @@ def test_random_insertion_is_what_the_model_says() -> None:
         assert found.deletion[i] == pytest.approx(question.of_rows(~rows).numpy(), abs=1e-5)
 
 
+def test_what_an_order_inserts_its_reverse_has_not_yet_deleted(model: Model) -> None:
+    run = analyse(model, make_clip(1))
+    found = random_orders(Question(run, target("auto", run)), orders=4, steps=4)
+    assert found.fractions + found.fractions[::-1] == pytest.approx(1)
+    for i, reverse in enumerate((2, 3, 0, 1)):
+        assert found.insertion[i].tolist() == found.deletion[reverse, ::-1].tolist()
+    assert not np.array_equal(found.insertion[0], found.deletion[0, ::-1])
+
+
 def test_the_perfect_order_beats_all_and_the_reverse_loses_to_all() -> None:
     question = toy(WEIGHTS[:5], WEIGHTS[5:])
     best = judged(question, WEIGHTS[:5], WEIGHTS[5:])

@@ -13,7 +13,7 @@ from explain.metrics.on_tokens import on_tokens
 from explain.question import Question
 from explain.trust import Trust
 
-STEPS = 8  # of a curve: half as many as on the page
+STEPS = 8  # of a curve: fewer than on the page
 
 
 def quick(question: Question, found: Sequence[Attribution], seed: int = 0) -> list[Trust]:
