@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from core_models.clip import Stream
 
 NAME = re.compile(r"(fusion|decoder)\.(\d+)\.([\w+-]+)<-([\w+-]+)")
+AT_ONCE = 256  # rows of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +38,11 @@ class Lookup:
         weights = scores.softmax(dim=-1)  # (B, heads, Q, K)
         return weights if self.some is None else weights * self.some
 
-    def first(self, rows: int | None) -> Lookup:
-        """Of the first queries alone; None: of all."""
+    def rows(self, at: slice) -> Lookup:
+        """Of some queries alone."""
         parts = (self.mask, self.some)
-        cut = (None if x is None else x[:, :, :rows] for x in parts)
-        return Lookup(self.q[:, :, :rows], self.k, *cut)
+        cut = (x if x is None or x.shape[2] == 1 else x[:, :, at] for x in parts)
+        return Lookup(self.q[:, :, at], self.k, *cut)
 
     def halved(self) -> Lookup:
         """Half of the bytes. What all keys share changes no map: rounded without it, they keep
@@ -52,6 +53,15 @@ class Lookup:
 
     def full(self) -> Lookup:
         return replace(self, q=self.q.float(), k=self.k.float())
+
+    def seen(self) -> Tensor:
+        """The weights, without gradients: as many rows at a time as caches hold."""
+        full = self.full()
+        out = full.q.new_empty(*full.q.shape[:3], full.k.shape[2])  # (B, heads, Q, K)
+        for start in range(0, out.shape[2], AT_ONCE):
+            at = slice(start, start + AT_ONCE)
+            out[:, :, at] = full.rows(at).weights()
+        return out
 
 
 class Trace(Mapping[str, Tensor]):
@@ -78,7 +88,7 @@ class Trace(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         found = self._maps[name]
-        return found if isinstance(found, Tensor) else found.full().weights()
+        return found if isinstance(found, Tensor) else found.seen()
 
     def head(self, name: str, head: int) -> Tensor:
         """One head of a map, the others not computed: (B, Q, K)."""
@@ -86,7 +96,7 @@ class Trace(Mapping[str, Tensor]):
         if isinstance(found, Tensor):
             return found[:, head]
         one = replace(found, q=found.q[:, [head]], k=found.k[:, [head]])
-        return one.full().weights()[:, 0]
+        return one.seen()[:, 0]
 
     @property
     def nbytes(self) -> int:
@@ -160,6 +170,8 @@ def attend(
         mask = rows[:, None]  # (B, 1, 1 or Q, K)
         some = mask.any(dim=-1, keepdim=True)  # (B, 1, 1 or Q, 1)
         mask, some = (mask, None) if some.all() else (mask | ~some, some)
+    batch = max(len(x) for x in (q, k, keep) if x is not None)
+    q, k, v = (x.expand(batch, -1, -1, -1) for x in (q, k, v))
     lookup = Lookup(q, k, mask, some)
     if record is not None and torch.is_grad_enabled():
         weights = lookup.weights()
@@ -167,8 +179,6 @@ def attend(
         return weights @ v
     if record is not None:
         record.add(name, lookup, v)
-    batch = max(len(x) for x in (q, k, keep) if x is not None)
-    q, k, v = (x.expand(batch, -1, -1, -1) for x in (q, k, v))  # the fused kernel asks for it
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out if some is None else out * some
 

@@ -112,6 +112,18 @@ def test_without_gradients_the_output_is_fused_and_the_maps_are_the_same(
     torch.testing.assert_close(trace.lengths["map"], large()[2].norm(dim=-1))
 
 
+@pytest.mark.parametrize("keep", MASKS, ids=["all keys", "masked", "causal"])
+def test_a_map_is_the_same_however_many_rows_are_computed_at_a_time(
+    keep: Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace()
+    with torch.no_grad():
+        attend(*large(), keep=keep, record=trace, name="map")
+    whole = trace["map"]
+    monkeypatch.setattr("core_models.trace.AT_ONCE", 32)
+    torch.testing.assert_close(trace["map"], whole, atol=1e-7, rtol=0)
+
+
 @pytest.mark.parametrize("count", [4, 16, 17, 90])
 def test_what_is_kept_of_a_layer_is_at_most_four_bytes_a_number(count: int) -> None:
     """Of N tokens of width d: queries and keys in half precision, or a map that is smaller yet."""

@@ -43,7 +43,7 @@ class Gist(Trace):
             if isinstance(found, Tensor):
                 super().add(name, found[:, :, :rows].clone())
             else:
-                super().add(name, found.first(rows).weights())
+                super().add(name, found.rows(slice(rows)).weights())
 
 
 def reduced(
