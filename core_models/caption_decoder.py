@@ -42,6 +42,8 @@ class Memory:
 
     def without(self, layer: int, cut: Collection[str]) -> Tensor:
         """Which keys a layer may read (B, K) when the paths named in cut are gone."""
+        if not cut:
+            return self.keep
         blocks = self.keep.split(list(self.sizes.values()), dim=1)
         gone = [f"decoder.{layer}.caption<-{stream}" in cut for stream in self.sizes]
         return torch.cat([x & (not off) for x, off in zip(blocks, gone, strict=True)], dim=1)
@@ -134,6 +136,8 @@ class CaptionDecoder(nn.Module):
         """
         count = pieces.shape[1]
         place = torch.arange(start, start + count, device=pieces.device)
+        keys_at = torch.arange(start + count - (cache is not None), device=pieces.device)  # (K,)
+        past = (keys_at < place[:, None])[None]  # (1, n, K)
         x = self.drop(self.norm_in(self.up(self.words[pieces]) + self.places[place]))  # (R, n, d)
         for i, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
@@ -144,10 +148,7 @@ class CaptionDecoder(nn.Module):
                     keys = (F.pad(keys[0], (0, 0, 0, 1)), F.pad(keys[1], (0, 0, 0, 1)))
                 else:
                     keys = cache.update(*keys, i)
-                past = torch.arange(keys[0].shape[2], device=x.device) < place[:, None]  # (n, K)
-                x = x + layer.drop(
-                    layer.own(x=y, keys=keys, keep=past[None], record=record, name=name)
-                )
+                x = x + layer.drop(layer.own(x=y, keys=keys, keep=past, record=record, name=name))
             x = self._look(layer, i, x, memory, record, cut)
             x = x + layer.drop(layer.mlp(layer.norm_mlp(x)))
         hidden: Tensor = self.norm_out(x)
@@ -155,7 +156,9 @@ class CaptionDecoder(nn.Module):
 
     def say(self, hidden: Tensor) -> Tensor:
         """(..., d) -> logits (..., V)."""
-        return F.linear(self.down(hidden), self.words, self.bias)
+        few = self.down(hidden).flatten(0, -2)  # (n, d_w)
+        logits = torch.addmm(self.bias[:, None], self.words, few.T)  # (V, n): faster this way round
+        return logits.T.unflatten(0, hidden.shape[:-1])
 
     def _look(
         self,

@@ -11,6 +11,8 @@ from transformers import (
     Cache,
     GenerationConfig,
     GenerationMixin,
+    LogitsProcessor,
+    LogitsProcessorList,
     PreTrainedConfig,
     StoppingCriteria,
     StoppingCriteriaList,
@@ -65,6 +67,19 @@ class Speaker(GenerationMixin):  # type: ignore[misc]
     __call__ = forward
 
 
+class Marks(LogitsProcessor):  # type: ignore[misc]
+    """The start is never said, nor the end before there are enough pieces."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        scores[:, START] = -torch.inf
+        if input_ids.shape[1] <= self.least:  # the start is one of them
+            scores[:, END] = -torch.inf
+        return scores
+
+
 class Stop(StoppingCriteria):  # type: ignore[misc]
     """Ends every row as soon as the question is answered with yes."""
 
@@ -89,18 +104,19 @@ def search(
     wishes = GenerationConfig(
         num_beams=decoding.beams,
         num_return_sequences=decoding.beams,
-        min_new_tokens=min(decoding.min_length, longest),
         max_new_tokens=longest,
         repetition_penalty=decoding.repetition,
-        suppress_tokens=[START],
         bos_token_id=START,
         eos_token_id=END,
         pad_token_id=END,
         use_cache=cache,
     )
     rules = StoppingCriteriaList([] if stop is None else [Stop(stop)])
+    marks = LogitsProcessorList([Marks(min(decoding.min_length, longest))])
     speaker, mask = Speaker(decoder, memory), torch.ones_like(start)
-    found = speaker.generate(start, wishes, stopping_criteria=rules, attention_mask=mask)
+    found = speaker.generate(
+        start, wishes, logits_processor=marks, stopping_criteria=rules, attention_mask=mask
+    )
     rows = [_until_end(row) for row in found[:, 1:].tolist()]
     return [rows[i : i + decoding.beams] for i in range(0, len(rows), decoding.beams)]
 
