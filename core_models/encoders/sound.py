@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+PIECE = 2**15  # samples that a layer hears at a time
 
 
 class SoundTower(nn.Module):
@@ -52,22 +55,47 @@ class SoundTower(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mono waveform (B, S) in [-1, 1] -> (B, N, d)."""
-        count = self.tokens(x.shape[1])
+        count, size = self.tokens(x.shape[1]), PIECE
         x = F.pad(x, (0, (count + 1) * self.stride - x.shape[1]))[:, None] * 256  # (B, 1, S')
-        for layer in self.convs:
-            conv, *rest = layer.children()
-            x = by_phase(conv, x) if x.shape[1] == 1 else conv(x)
-            for step in rest:
-                x = step(x)
+        for layer, (_, _, stride, _, pool) in zip(self.convs, self.LAYERS, strict=False):
+            x = in_pieces(layer, x, size)
+            size //= stride * pool
         return x[..., :count].transpose(1, 2)
 
 
-def by_phase(conv: Any, x: Tensor) -> Tensor:
+def in_pieces(layer: Any, x: Tensor, size: int) -> Tensor:
+    """A convolution over (B, C, S) and what follows it, over so many samples at a time.
+
+    The same numbers as layer(x). Every piece has the same shape: for each new one oneDNN makes
+    tables that it keeps, of ten minutes of sound 100 MB, so that a server would grow with every
+    clip of another length. Less is held at once, too.
+    """
+    conv, norm, relu, pool = layer.children()
+    (kernel,), (stride,), (pad,) = conv.kernel_size, conv.stride, conv.padding
+    every = getattr(pool, "kernel_size", 1)
+    count = ((x.shape[-1] + 2 * pad - kernel) // stride + 1) // every
+    pieces = -(-count * every * stride // size)
+    span = size + kernel - stride  # of a piece, with what its last step reads
+    x = F.pad(x, (pad, (pieces - 1) * size + span - pad - x.shape[-1]))
+    convolve = by_phase if x.shape[1] == 1 else F.conv1d
+    made = (
+        pool(relu(norm(convolve(piece, conv.weight, conv.bias, conv.stride))))
+        for piece in x.unfold(-1, span, size).unbind(-2)
+    )
+    if x.requires_grad:
+        return torch.cat(list(made), -1)[..., :count]  # (B, C', count)
+    # Small results between large ones that are freed would keep the heap from shrinking.
+    out = x.new_empty(len(x), conv.out_channels, pieces, size // stride // every)
+    for i, part in enumerate(made):
+        out[:, :, i] = part
+    return out.flatten(2)[..., :count]
+
+
+def by_phase(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int]) -> Tensor:
     """A convolution of one channel (B, 1, S) in steps of 2, over its even and its odd samples.
 
-    The same numbers as conv(x), in a fifth of the time; of ten minutes of sound in a seventieth,
-    for which torch has no fast way else. The kernel has an even length.
+    The same numbers as `F.conv1d`, in a fifth of the time. Kernel and S are even.
     """
-    padded = F.pad(x[:, 0], (int(conv.padding[0]),) * 2)  # (B, S')
-    pairs = padded[:, : padded.shape[1] // 2 * 2].unflatten(1, (-1, 2)).mT  # (B, 2, S' / 2)
-    return F.conv1d(pairs.contiguous(), conv.weight[:, 0].unflatten(1, (-1, 2)).mT, conv.bias)
+    assert stride == (2,)
+    pairs = x[:, 0].unflatten(1, (-1, 2)).mT  # (B, 2, S / 2)
+    return F.conv1d(pairs.contiguous(), weight[:, 0].unflatten(1, (-1, 2)).mT, bias)
