@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from app.memory import bare, freed
+from app.memory import bare, freed, trimmed
 from explain.question import Stopped
 
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
@@ -278,6 +278,8 @@ class Job(Generic[T]):
             if self.halted or self._error is not None:
                 freed()
             self.over.set()
+            if not self.line.jobs:
+                trimmed()
 
     def result(self) -> T | None:
         """The last result of work that is over; raises what the work raised."""

@@ -1,4 +1,4 @@
-"""Memory given back when work failed or was stopped."""
+"""Memory given back when work is over, failed or was stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ def bare(error: BaseException) -> Exception:
 def freed() -> None:
     """Give back what work that failed or was stopped held, to the system where it takes it."""
     gc.collect()
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    trimmed()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def trimmed() -> None:
+    """Give back what is free already: a thread that ends leaves it to those that come."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
