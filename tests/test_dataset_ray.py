@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from core_models.registry import WEIGHTS
-from explain.dataset.__main__ import main
+from explain.dataset.__main__ import STOPPED, main
 from explain.dataset.columns import Row, Seconds
 from tests.media_files import even, make_clip, tone
 
@@ -49,8 +55,35 @@ def test_two_workers_give_the_rows_of_one_process(
              "--trust", "none", "--method", "token-input-x-gradient"]  # fmt: skip
     alone, spread = tmp_path / "alone", tmp_path / "spread"
     assert main([*given, "--out", str(alone)]) == 0
-    assert main([*given, "--engine", "ray", "--workers", "2", "--out", str(spread)]) == 0
+    over = [*given, "--engine", "ray", "--workers", "2", "--out", str(spread)]
+    with TemporaryDirectory() as temp:  # a short path, as that of a socket must be
+        begun_and_ended(over, Path(temp))
+    assert main(over) == 0  # goes on from there
     found = rows(spread)
     assert len(found) == CLIPS and sum(bool(row.error) for row in found) == 1
     assert found == rows(alone)
     assert not (home / ".ray").exists()  # no token, no log of it is left behind
+
+
+def begun_and_ended(given: list[str], temp: Path) -> None:
+    """A run that is told to end after its first rows; nothing of it stays but these."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "explain.dataset", *given],
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temp)},
+    )  # fmt: skip
+    with run:
+        assert run.stderr is not None and any("clips, " in line for line in run.stderr)
+        assert list(temp.glob("ray*"))
+        run.send_signal(signal.SIGTERM)
+        said = run.stderr.read()
+    assert run.returncode == STOPPED and "the same command goes on" in said
+    assert not list(temp.glob("ray*"))
+    if Path("/proc/self/cmdline").exists():
+        assert not [pid for pid, command in commands() if str(temp) in command]
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every process, by its number, with its command line."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.parent.name, file.read_bytes().decode(errors="replace")

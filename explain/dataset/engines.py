@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -103,6 +104,7 @@ def _begin(cluster: Cluster, threads: int, folder: str) -> None:
             raise DatasetError(f"There is no Ray cluster at {cluster.address}: {first}") from None
         return
     cpus = (cluster.workers or max(1, cores() // threads)) * threads
+    ends = signal.getsignal(signal.SIGTERM)  # Ray has another way, which tears down too little
     ray.init(
         num_cpus=cpus,
         include_dashboard=False,
@@ -111,6 +113,7 @@ def _begin(cluster: Cluster, threads: int, folder: str) -> None:
         _temp_dir=folder,
         **quiet,
     )
+    signal.signal(signal.SIGTERM, ends)
 
 
 def cores() -> int:
