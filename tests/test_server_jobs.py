@@ -38,6 +38,17 @@ def test_results_come_and_the_last_is_kept() -> None:
     assert line.jobs == [] and line.holder is None
 
 
+def test_memory_is_given_back_when_the_last_job_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    line = Line()
+    monkeypatch.setattr(jobs, "trimmed", lambda: given.append(len(line.jobs)))
+    other = line.enter("you", "wait")
+    last(first := line.enter("me", "count"), steps(first, 1))
+    assert not given
+    last(other, steps(other, 1))
+    until(lambda: given == [0])
+
+
 def test_one_job_computes_at_a_time() -> None:
     line, together, most = Line(), 0, 0
 
