@@ -15,6 +15,7 @@ from app.access import VARIABLE, accounts
 from app.dashboard import build
 from app.jobs import Bounds
 from app.launch import launch
+from app.memory import shared
 from app.storage import Room
 from core_models.registry import MODELS, load, pick_device
 
@@ -45,6 +46,7 @@ def options() -> argparse.ArgumentParser:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    shared()
     parser = options()
     given = parser.parse_args()
     bounds = Bounds(given.max_jobs, given.max_jobs_each, given.max_seconds)

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import torch
 
+M_ARENA_MAX, ARENAS = -8, 2  # of glibc
+
 
 class BrokenError(Exception):
     """Work ended in a way that no job may, such as SystemExit."""
@@ -35,3 +37,12 @@ def trimmed() -> None:
     """Give back what is free already: a thread that ends leaves it to those that come."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def shared() -> None:
+    """Let all threads share a few heaps: each of its own would keep what is free from others.
+
+    To be asked before there are many threads; elsewhere than with glibc nothing changes.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
