@@ -19,7 +19,8 @@ video.addEventListener("loadedmetadata", () => {
 video.addEventListener("ended", () => play(false));
 video.addEventListener("error", standIn);
 
-new ResizeObserver(() => touch("size")).observe(root);
+// The stage and the lanes alone are laid by size; what stands below grows and shrinks with its words.
+new ResizeObserver(() => touch("size")).observe(part("top"));
 new MutationObserver((_, watcher) => {
   if (!element.isConnected) watcher.disconnect();
   else touch("size");

@@ -29,7 +29,7 @@ function flush() {
   root.dataset.look = state.look;
   if (repaint) paintLooks();
   if (repaint && state.look === "scores") paintScores();
-  else if (repaint && map) paintChoice(now.has("scale") || now.has("size"));
+  else if (repaint && map) paintChoice(now.has("scale"));
   else if (repaint) state.paintings = [];
   if (repaint) {
     paintFrames();
@@ -144,7 +144,7 @@ async function load() {
     say(VIEW, { ask: true });
   }
   if (state.file) seek(state.time);
-  touch("size", "view", "time");
+  touch("size", "view", "scale");
 }
 
 // A report opens on its scores; a page stays where it was while the clip does.
