@@ -73,7 +73,8 @@ function stepChip(chip, by) {
   chips[clamp(chips.indexOf(chip) + by, 0, chips.length - 1)].focus();
 }
 
-element.addEventListener("pointerover", ({ target }) => {
+// Moves alone: a preview may be higher than what it replaces, and push the page from under the pointer.
+element.addEventListener("pointermove", ({ target }) => {
   if (!state.value || !state.map) return;
   const chip = state.look === "attention" && target.closest(".fs-slot");
   preview(chip ? pinOf(chip) : null);
