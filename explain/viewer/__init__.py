@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
+    "nodes", "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
     "drill", "tokens", "matrix", "tiles", "scores", "reasons", "viewer", "hold", "input",
     "pointer", "sync", "start",
 )  # fmt: skip

@@ -94,7 +94,7 @@ function paintChips() {
     chip.classList.toggle("strong", strength > 55);
     chip.classList.toggle("pinned", same(state.pin, pin));
     chip.classList.toggle("asked", pin.mod === "caption" && askedOf(pin.from));
-    if (chip.matches(".fs-slot")) chip.setAttribute("aria-pressed", String(same((state.before || state).pin, pin)));
+    if (chip.matches(".fs-slot")) press(chip, same((state.before || state).pin, pin));
   }
 }
 
@@ -103,7 +103,7 @@ function paintInvites() {
   for (const lane of Object.keys(LANE)) {
     const words = INVITE[state.look][lane];
     const invite = part(lane + " .fs-invite");
-    if (invite) invite.textContent = state.look === "scores" && lane === "caption" && !state.value.asks ? "" : words;
+    if (invite) fill(invite, state.look === "scores" && lane === "caption" && !state.value.asks ? "" : words);
   }
 }
 

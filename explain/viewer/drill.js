@@ -1,12 +1,5 @@
 // Every layer side by side: with its heads, and with the tokens or words that read one by one.
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
 // The rows of the tables: all maps of a group, but where there are many pairs those of one.
 const crowded = (group) => group === "route" || mapsOf(group).some((m) => isSlot(m.query) || isSlot(m.key));
 const listedWith = (map) => mapsOf(map.group).filter((m) => !crowded(map.group) || m.pair === map.pair);
@@ -63,8 +56,8 @@ function titleHeads() {
   if (!map) return;
   const over = AVERAGE_OF[map.group] || "averaged over what reads";
   const pair = crowded(map.group) ? [...pairNodes(map), ", "] : [];
-  part("heads-title").textContent = map.heads > 1 ? "Layer × head" : "Layer by layer";
-  part("heads-note").replaceChildren(...pair, over);
+  fill(part("heads-title"), map.heads > 1 ? "Layer × head" : "Layer by layer");
+  fill(part("heads-note"), ...pair, over);
 }
 
 const AVERAGE_OF = { "video tower": "averaged over frames", "text tower": "averaged over words" };
@@ -102,13 +95,13 @@ function paintHeads() {
   paintTokens();
 }
 
+// The row of the chosen map, and in it the head or token chosen.
 function markHeads() {
-  for (const thumb of root.querySelectorAll(".fs-heads .fs-thumb")) {
-    const on = +thumb.dataset.map === state.map.index && thumb.dataset.head === String(state.head);
-    thumb.setAttribute("aria-pressed", String(on));
+  const { map, head, pin } = state;
+  const chosen = (thumb) => thumb.dataset.do === "token" ? same(pin, pinOf(thumb)) : thumb.dataset.head === String(head);
+  for (const node of [...part("heads").children, ...part("tokengrid").children]) {
+    const here = +node.dataset.map === map.index;
+    if (node.matches(".fs-thumb")) press(node, here && chosen(node));
+    else node.classList.toggle("on", here);
   }
-  for (const name of root.querySelectorAll(":is(.fs-heads, .fs-tokengrid) > label")) {
-    name.classList.toggle("on", +name.dataset.map === state.map.index);
-  }
-  markTokens();
 }

@@ -66,9 +66,6 @@ function buildGroups() {
 }
 
 function paintGroups() {
-  for (const button of part("groups").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.group === groupOf()));
-  }
-  const lane = part("time-note");
-  lane.replaceChildren("× even share", make("br"), state.map.own ? "strongest cell" : "bold: shown");
+  for (const button of part("groups").children) press(button, button.dataset.group === groupOf());
+  fill(part("time-note"), "× even share", make("br"), state.map.own ? "strongest cell" : "bold: shown");
 }

@@ -186,7 +186,7 @@ function paintTime() {
   const area = fit(part("time .fs-over"));
   const { areas, lines } = curves();
   const nothing = !areas.length && !lines.length;
-  part("time .fs-none").textContent = state.maps.length ? "the words have no times" : "nothing was read";
+  fill(part("time .fs-none"), state.maps.length ? "the words have no times" : "nothing was read");
   part("time .fs-none").classList.toggle("on", nothing);
   if (!area || nothing) return;
   const { pen, width, height } = area;

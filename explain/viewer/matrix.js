@@ -18,29 +18,36 @@ function layMatrix() {
     paintTiles();
     return;
   }
-  if (!box.clientWidth) return;
   const cells = gathered(map, head, value.frames ? cellsPerFrame() : 1);
+  const range = extent(cells.values);
+  sayMatrix(map, head, range);
+  const room = box.clientWidth;
+  if (!room) return;
   MX.left = chipsOf(map.query).some(({ text }) => text.length > 4) ? 80 : 46;
-  const across = box.clientWidth - MX.left - MX.right;
+  const across = room - MX.left - MX.right;
   const cw = Math.max(leastOf(map.key)[1], across / cells.cols);
   const upright = cw < 46 && chipsOf(map.key).some(({ text }) => text.length > 4);
   const bottom = upright ? 62 : 20;
   const ch = clamp(210 / cells.rows, leastOf(map.query)[0], 34);
   const height = Math.min(MX.top + cells.rows * ch + bottom, 308);
-  matrix = { ...cells, map, cw, ch, bottom, upright, height, range: extent(cells.values) };
+  matrix = { ...cells, map, cw, ch, bottom, upright, height, range };
   const size = part("mx-size");
-  size.style.width = Math.max(box.clientWidth, Math.floor(MX.left + cells.cols * cw + MX.right)) + "px";
+  const width = Math.max(room, Math.floor(MX.left + cells.cols * cw + MX.right));
+  size.style.width = width + "px";
   size.style.height = MX.top + cells.rows * ch + bottom + "px";
-  box.style.height = height + (size.offsetWidth > box.clientWidth ? 12 : 0) + "px";
-  part("mx-title").replaceChildren(make("span", "fs-c-" + map.query, sideName(map.query)), " × ",
+  box.style.height = height + (width > room ? 12 : 0) + "px";
+  paintMatrix();
+}
+
+function sayMatrix(map, head, range) {
+  fill(part("mx-title"), make("span", "fs-c-" + map.query, sideName(map.query)), " × ",
     make("span", "fs-c-" + map.key, sideName(map.key)),
     make("small", "", map.group === "route" ? "  columns reach rows" : "  rows read columns"));
-  part("mx-note").textContent = figure(matrix.range[0]) + " … " + figure(matrix.range[1])
+  fill(part("mx-note"), figure(range[0]) + " … " + figure(range[1])
     + (map.key === "video" ? ", summed over the cells of a frame" : "")
     + (map.query === "video" ? ", mean over the cells of a frame" : "")
     + (isChips(map.key) ? "" : "; columns in seconds") + ". Click pins the row and seeks."
-    + (GROUPS[map.group].mod ? unplacedNote(map, head) : "");
-  paintMatrix();
+    + (GROUPS[map.group].mod ? unplacedNote(map, head) : ""));
 }
 
 function paintMatrix() {

@@ -47,18 +47,13 @@ function paintPairs() {
     cells.push(make("b", "row fs-c-" + query, nameOf(query)));
     for (const key of keys) cells.push(pairCell(query, key, look));
   }
-  const box = part("pairs");
   part("drill").style.setProperty("--s", keys.length);
   part("drill").classList.toggle("many", Math.max(keys.length, queries.length) > 3);
-  const focused = root.querySelector(".fs-pair:focus");
-  const back = focused && cells.find((cell) =>
-    ["do", "pair", "group"].every((name) => cell.dataset[name] === focused.dataset[name]));
-  box.replaceChildren(...cells);
-  if (back) back.focus({ preventScroll: true });
+  fill(part("pairs"), ...cells);
   const top = look.shared ? "share of the row’s attention" + (group === "route" ? " that came this way" : "")
     : "how peaked (0 even, 1 one cell)";
   const cut = group === "route" ? [] : [make("br"), make("b", "", "change of " + targetName(value) + " when cut"), ", as colour"];
-  part("legend").replaceChildren(top, ...cut);
+  fill(part("legend"), top, ...cut);
 }
 
 // One cell: the way into a tower, a pair to choose, or why there is none.
@@ -81,7 +76,7 @@ function pairCell(query, key, look) {
   cell.append(look.shared ? taken : peaked);
   if (found.group !== "route") cell.append(make("b", "", cut));
   cell.style.setProperty("--p", (48 * Math.abs(found.cut ?? 0) / look.most).toFixed(0) + "%");
-  cell.setAttribute("aria-pressed", String(map.group === found.group && map.pair === found.pair));
+  press(cell, map.group === found.group && map.pair === found.pair);
   cell.setAttribute("aria-label", capital(mapName(found)) + ": " + (look.shared ? taken + " of its attention, " : "")
     + "how peaked " + peaked + (found.group === "route" ? "" : ", change of " + targetName(value) + " when cut " + cut));
   cell.title = cell.getAttribute("aria-label");
@@ -93,7 +88,7 @@ function towerCell(group) {
   const cell = make("button", "fs-pair fs-into", "tower");
   cell.type = "button";
   Object.assign(cell.dataset, { do: "group", group });
-  cell.setAttribute("aria-pressed", String(state.map.group === group));
+  press(cell, state.map.group === group);
   cell.setAttribute("aria-label", "Inside the " + GROUPS[group].label.toLowerCase() + ": " + GROUPS[group].title);
   cell.title = cell.getAttribute("aria-label");
   return cell;

@@ -30,16 +30,14 @@ function paintReasons() {
   const { scored } = state;
   for (const name of ["about", "shares", "scored"]) part(name).hidden = !scored;
   part("ask").hidden = Boolean(scored);
-  for (const chip of part("chips").children) {
-    chip.setAttribute("aria-pressed", String(Boolean(scored) && chip.dataset.id === scored.id));
-  }
+  for (const chip of part("chips").children) press(chip, Boolean(scored) && chip.dataset.id === scored.id);
   if (!scored) return;
   const level = scored.level === "token" ? "tokens, after the towers have mixed the cells" : "the input itself";
   const [up, down] = signsOf(scored);
   const sides = scored.alone ? ["what B marks ", make("b", "fs-for", up), " and ", make("b", "fs-against", down), " than A, of "]
     : scored.signed ? ["what spoke ", make("b", "fs-for", "for"), " and ", make("b", "fs-against", "against"), " "]
     : ["what mattered for "];
-  part("about").replaceChildren(make("b", "", scored.title), " on " + level + ": ", ...sides, targetText(scored));
+  fill(part("about"), make("b", "", scored.title), " on " + level + ": ", ...sides, targetText(scored));
   paintRead();
   paintShares();
   paintScale();
@@ -106,7 +104,7 @@ function paintScale() {
   const gained = Object.keys(scored.parts).map((mod) => [mod, { gain: gainHere(mod) }]).filter(([, { gain }]) => gain > 1);
   const often = (gain) => gain.toLocaleString("en");
   part("spans").hidden = !gained.length;
-  for (const button of part("spans").children) button.setAttribute("aria-pressed", String((button.dataset.plain === "1") === plain));
+  for (const button of part("spans").children) press(button, (button.dataset.plain === "1") === plain);
   const stronger = gained.map(([mod, { gain }]) => nameOf(mod) + " × " + often(gain)).join(", ");
   const faint = scored.blank ? "This method found nothing for this target."
     : gained.length && plain ? "The same colour is the same score everywhere; many small cells look faint, and the bars weigh them up."

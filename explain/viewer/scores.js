@@ -99,7 +99,7 @@ function paintScoreTime() {
   const area = fit(part("time .fs-over"));
   const curves = scoreCurves();
   const none = part("time .fs-none");
-  none.textContent = state.scored ? "what was scored has no time" : "";
+  fill(none, state.scored ? "what was scored has no time" : "");
   none.classList.toggle("on", !curves.length && Boolean(state.scored));
   if (!area || !curves.length) return;
   const { pen, width, height } = area;

@@ -69,7 +69,6 @@ function layStage() {
   const box = pictureBox(stage);
   const heat = part("heat");
   for (const side of ["left", "top", "width", "height"]) heat.style[side] = box[side] + "px";
-  drawStill();
 }
 
 // Without a video file, the nearest frame of the strip stands for the picture.
@@ -135,12 +134,11 @@ function paintClock() {
   const scrub = part("scrub");
   scrub.value = into;
   scrub.setAttribute("aria-valuetext", seconds(time));
-  part("clock").textContent = into.toFixed(1) + " / " + seconds(value.duration);
+  fill(part("clock"), into.toFixed(1) + " / " + seconds(value.duration));
   const button = part("playbutton");
   button.classList.toggle("on", playing);
   button.setAttribute("aria-label", playing ? "Pause" : "Play");
-  const track = part("track");
-  part("cursor").style.transform = "translateX(" + (into / value.duration) * track.clientWidth + "px)";
+  part("cursor").style.transform = "translateX(" + (100 * into) / value.duration + "cqw)";
 }
 
 // A preview holds the window alone: its own clock starts at meta.video_start of the clip's.

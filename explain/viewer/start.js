@@ -26,5 +26,8 @@ new MutationObserver((_, watcher) => {
   else touch("size");
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
+const ramp = Float32Array.from({ length: 256 }, (_, i) => i);
+sheet(heatImage(ramp, 0, 1, 256, 1, 256, heatInk([0, 255]), true), part("bar-c"));
+
 watch("value", load);
 load();

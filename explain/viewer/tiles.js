@@ -25,10 +25,10 @@ function strongest(values, frame) {
 function paintTiles() {
   const { map, head, painted, range } = state;
   const { times, rows, cols } = state.value.frames;
-  part("mx-title").replaceChildren(make("span", "fs-c-video", "frame by frame"),
+  fill(part("mx-title"), make("span", "fs-c-video", "frame by frame"),
     make("small", "", head === "max" ? "  largest of the heads" : "  each frame's map sums to 1"));
-  part("mx-note").textContent = "All frames on the scale above, " + figure(range[0]) + " … " + figure(range[1])
-    + "; click seeks." + unplacedNote(map, head);
+  fill(part("mx-note"), "All frames on the scale above, " + figure(range[0]) + " … " + figure(range[1])
+    + "; click seeks." + unplacedNote(map, head));
   [...part("tiles").children].forEach((tile, i) => {
     sheet(heatImage(painted.values, i * rows * cols, rows, cols, rows, cols, heatInk(range), true), tile.firstChild);
     const [value, row, column] = strongest(painted.values, i);

@@ -63,10 +63,3 @@ function paintTokens() {
     drawSmall(thumb.firstChild, smallGrid(mod, values), range);
   }
 }
-
-function markTokens() {
-  for (const thumb of root.querySelectorAll(".fs-tokengrid .fs-thumb")) {
-    const on = +thumb.dataset.map === state.map.index && same(state.pin, pinOf(thumb));
-    thumb.setAttribute("aria-pressed", String(on));
-  }
-}

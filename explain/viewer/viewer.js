@@ -16,32 +16,39 @@ function flush() {
   due.clear();
   if (!value || !root.clientWidth) return;
   const began = performance.now();
-  if (now.has("size")) {
+  const resized = now.has("size");
+  const repaint = resized || now.has("view");
+  root.dataset.look = state.look;
+  if (resized) {
     readTheme();
     layStage();
     placeLanes();
-    layFrames();
-    laySound();
     layAxis();
     layWords();
   }
-  const repaint = now.has("view") || now.has("size");
-  root.dataset.look = state.look;
-  if (repaint) paintLooks();
-  if (repaint && state.look === "scores") paintScores();
-  else if (repaint && map) paintChoice(now.has("scale"));
-  else if (repaint) state.paintings = [];
+  if (repaint) {
+    paintLooks();
+    if (state.look === "scores") paintScores();
+    else if (map) paintChoice(now.has("scale"));
+    else state.paintings = [];
+    paintChips();
+  }
+  markTiles();
+  paintClock();
+  paintSpoken();
+  // Drawings come last: they ask how large they are, which lays out all that was written before.
+  if (repaint && map && state.look === "attention") layMatrix();
+  if (resized) {
+    layFrames();
+    laySound();
+  }
   if (repaint) {
     paintFrames();
     paintSound();
     paintTime();
-    paintChips();
   }
-  markTiles();
   drawStill();
   paintStage();
-  paintClock();
-  paintSpoken();
   publish(performance.now() - began);
   tell();
   tellScores();
@@ -60,7 +67,6 @@ function paintChoice(heads) {
   paintView();
   if (heads) paintHeads();
   markHeads();
-  layMatrix();
 }
 
 // What tests and neighbours may read.
@@ -87,13 +93,13 @@ function publish(cost) {
 
 // Attention or scores: the switch between them, and what else depends on it.
 function paintLooks() {
-  for (const button of part("looks").children) button.setAttribute("aria-pressed", String(button.dataset.look === state.look));
+  for (const button of part("looks").children) press(button, button.dataset.look === state.look);
   const scores = state.look === "scores";
-  part("time-name b").textContent = scores ? "score" : "attention";
-  if (scores) part("time-note").replaceChildren("per second", make("br"), state.scored && state.scored.signed ? "up: " + signsOf(state.scored)[0] : "");
-  else if (!state.map) part("time-note").replaceChildren();
+  fill(part("time-name b"), scores ? "score" : "attention");
+  if (scores) fill(part("time-note"), "per second", make("br"), state.scored && state.scored.signed ? "up: " + signsOf(state.scored)[0] : "");
+  else if (!state.map) fill(part("time-note"));
   if (scores) part("badge").hidden = true;
-  for (const [lane, aside] of Object.entries(state.asides)) part(lane + "-name small").textContent = aside;
+  for (const [lane, aside] of Object.entries(state.asides)) fill(part(lane + "-name small"), aside);
   paintInvites();
 }
 
