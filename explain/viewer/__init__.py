@@ -11,8 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "nodes", "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view", "pairs",
-    "drill", "tokens", "matrix", "tiles", "scores", "reasons", "viewer", "hold", "input",
+    "nodes", "colour", "streams", "maps", "words", "stage", "lanes", "chips", "groups", "view",
+    "pairs", "drill", "tokens", "matrix", "tiles", "scores", "reasons", "viewer", "hold", "input",
     "pointer", "sync", "start",
 )  # fmt: skip
 

@@ -92,11 +92,15 @@ function dye({ data }, at, level, lut, veils) {
 
 function mix(a, b, t) { return a + t * (b - a); }
 
+// A canvas that is given a size is made anew, even if it has that size.
+function resize(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+}
+
 // An image as a canvas that other canvases can draw, scaled.
 function sheet(image, canvas) {
   const target = canvas || document.createElement("canvas");
-  target.width = image.width;
-  target.height = image.height;
+  resize(target, image.width, image.height);
   target.getContext("2d").putImageData(image, 0, 0);
   return target;
 }

@@ -29,7 +29,7 @@ function buildHeads() {
     });
     for (let h = map.heads; h < heads; h++) nodes.push(make("i"));
   }
-  box.replaceChildren(...nodes);
+  fill(box, ...nodes);
   buildTokens(side);
   titleHeads();
 }
@@ -47,7 +47,7 @@ function headThumb(map, head) {
   thumb.type = "button";
   Object.assign(thumb.dataset, { do: "thumb", map: map.index, head });
   thumb.setAttribute("aria-label", mapName(map) + (map.heads > 1 ? ", " + headName(head) : ""));
-  thumb.append(make("canvas"));
+  thumb.append(smallCanvas(map.key, map.k));
   return thumb;
 }
 
@@ -71,9 +71,10 @@ function smallGrid(mod, values) {
   return { mod, values: mean, rows, cols };
 }
 
-function drawSmall(canvas, { mod, values, rows, cols }, range) {
-  const [height, width] = mod === "video" ? [28, 42] : [1, cols];
-  sheet(heatImage(values, 0, rows, cols, height, width, heatInk(range), true), canvas);
+const smallCanvas = (mod, cells) => Object.assign(make("canvas"), mod === "video" ? { width: 42, height: 28 } : { width: cells, height: 1 });
+
+function drawSmall(canvas, { values, rows, cols }, range) {
+  sheet(heatImage(values, 0, rows, cols, canvas.height, canvas.width, heatInk(range), true), canvas);
 }
 
 function paintHeads() {

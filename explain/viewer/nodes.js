@@ -30,7 +30,7 @@ function match(node, next) {
     return;
   }
   for (const { name } of [...node.attributes]) if (!next.hasAttribute(name)) node.removeAttribute(name);
-  for (const { name, value } of next.attributes) node.setAttribute(name, value);
+  for (const { name, value } of next.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
   const [there, wanted] = [node, next].map(({ childNodes }) => [...childNodes]);
   wanted.forEach((child, i) => (there[i] ? match(there[i], child) : node.append(child)));
   for (const old of there.slice(wanted.length)) old.remove();

@@ -18,27 +18,27 @@ function besides(map, side) {
 function buildTokens(side) {
   const box = part("tokengrid");
   part("tokenbox").hidden = !side;
-  box.replaceChildren();
-  if (!side) return;
+  if (!side) {
+    box.replaceChildren();
+    return;
+  }
   const mod = state.map[side];
   const chips = chipsOf(mod);
   const rows = state.listed.map((map) => besides(map, side));
   const [first, ...more] = rows[0].map(() => chips.map((chip) => make("span", "fs-c-" + mod, chip.text)));
-  box.append(make("i"), ...first, ...more.flatMap((names) => [make("i"), ...names]));
-  rows.forEach((maps, i) => {
-    box.append(rowName(state.listed[i]));
-    maps.forEach((map, at) => box.append(...(at ? [make("i")] : []), ...chips.map((_, cell) => tokenThumb(map, side, cell))));
-  });
+  const names = [make("i"), ...first, ...more.flatMap((names) => [make("i"), ...names])];
+  fill(box, ...names, ...rows.flatMap((maps, i) => [rowName(state.listed[i]), ...maps.flatMap((map, at) =>
+    [...(at ? [make("i")] : []), ...chips.map((_, cell) => tokenThumb(map, side, cell))])]));
   box.style.setProperty("--n", chips.length);
   box.classList.toggle("double", more.length > 0);
   titleTokens(mod, side, rows[0].map((map) => map[otherSide(side)]));
 }
 
 function titleTokens(mod, side, others) {
-  part("token-title").textContent = mod === "caption" ? "Layer × word" : "Layer × token";
+  fill(part("token-title"), mod === "caption" ? "Layer × word" : "Layer × token");
   const places = others.length > 1 ? ["left ", ", right "] : [""];
   const names = others.flatMap((other, i) => [places[i], make("span", "fs-c-" + other, nameOf(other))]);
-  part("token-note").replaceChildren(side === "query" ? "what each read: " : "what read each: ", ...names, "; mean of heads");
+  fill(part("token-note"), side === "query" ? "what each read: " : "what read each: ", ...names, "; mean of heads");
 }
 
 function tokenThumb(map, side, cell) {
@@ -50,7 +50,7 @@ function tokenThumb(map, side, cell) {
   thumb.setAttribute("aria-label", capital(layerName(map)) + ": "
     + (side === "query" ? "what " + cellName(state.value, pin) + " read of " + nameOf(shown)
       : "how " + nameOf(shown) + " read " + cellName(state.value, pin)));
-  thumb.append(make("canvas"));
+  thumb.append(smallCanvas(shown, map[otherSide(side) === "key" ? "k" : "q"]));
   return thumb;
 }
 
