@@ -9,12 +9,12 @@ function pairNodes(map) {
 }
 
 // One small picture per map and head; rows are maps, columns mean, max, a gap, then heads.
-function buildHeads() {
-  state.listed = state.map ? listedWith(state.map) : [];
-  const maps = state.listed;
+function buildHeads(chosen) {
+  const maps = listedWith(chosen);
+  state.listed = maps;
   const box = part("heads");
   const heads = Math.max(0, ...maps.map((m) => m.heads));
-  const side = state.map && tokenSide(state.map);
+  const side = tokenSide(chosen);
   box.style.setProperty("--n", heads);
   box.classList.toggle("single", heads < 2);
   part("sec-heads").style.setProperty("--m", maps.length * (side ? 2 : 1));
@@ -30,8 +30,8 @@ function buildHeads() {
     for (let h = map.heads; h < heads; h++) nodes.push(make("i"));
   }
   fill(box, ...nodes);
-  buildTokens(side);
-  titleHeads();
+  buildTokens(chosen, side);
+  titleHeads(chosen);
 }
 
 function rowName(map) {
@@ -51,9 +51,7 @@ function headThumb(map, head) {
   return thumb;
 }
 
-function titleHeads() {
-  const { map } = state;
-  if (!map) return;
+function titleHeads(map) {
   const over = AVERAGE_OF[map.group] || "averaged over what reads";
   const pair = crowded(map.group) ? [...pairNodes(map), ", "] : [];
   fill(part("heads-title"), map.heads > 1 ? "Layer × head" : "Layer by layer");

@@ -7,9 +7,7 @@ function choose(map, head = state.head) {
   if (state.before) Object.assign(state.before, chosen);
   state.last[map.group] = map;
   if (!GROUPS[map.group].mod) state.pairs = map.group;
-  const other = !state.listed.includes(map);
-  if (other) buildHeads();
-  touch("view", ...(other ? ["scale"] : []));
+  touch("view");
 }
 
 function chooseLayer(layer) {

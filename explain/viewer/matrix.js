@@ -56,11 +56,11 @@ function paintMatrix() {
   const box = part("mx");
   const canvas = part("mx-c");
   const [width, height] = [box.clientWidth, Math.min(matrix.height, box.clientHeight)];
+  const [sx, sy] = [box.scrollLeft, box.scrollTop];
   Object.assign(canvas.style, { width: width + "px", height: height + "px" });
   const area = fit(canvas, width, height);
   if (!area) return;
   const { pen } = area;
-  const [sx, sy] = [box.scrollLeft, box.scrollTop];
   const gap = Math.min(cw, ch) > 9 ? 1 : 0;
   pen.save();
   pen.beginPath();

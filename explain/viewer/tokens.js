@@ -15,14 +15,14 @@ function besides(map, side) {
   return map[side] === "bottleneck" && found.includes(map) ? found : [map];
 }
 
-function buildTokens(side) {
+function buildTokens(chosen, side) {
   const box = part("tokengrid");
   part("tokenbox").hidden = !side;
   if (!side) {
     box.replaceChildren();
     return;
   }
-  const mod = state.map[side];
+  const mod = chosen[side];
   const chips = chipsOf(mod);
   const rows = state.listed.map((map) => besides(map, side));
   const [first, ...more] = rows[0].map(() => chips.map((chip) => make("span", "fs-c-" + mod, chip.text)));

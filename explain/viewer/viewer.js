@@ -54,8 +54,11 @@ function flush() {
   tellScores();
 }
 
-// All that follows from the map, head and pin chosen.
-function paintChoice(heads) {
+// All that follows from the map, head and pin chosen; a preview leaves the tables as they are.
+function paintChoice(rescaled) {
+  const chosen = (state.before || state).map;
+  const other = !state.listed.includes(chosen);
+  if (other) buildHeads(chosen);
   heats.length = 0;
   state.paintings = paintingsOf(state.map, state.head, state.pin)
     .map((painting) => ({ ...painting, range: rangeOf(state, painting) }))
@@ -65,7 +68,7 @@ function paintChoice(heads) {
   paintGroups();
   paintPairs();
   paintView();
-  if (heads) paintHeads();
+  if (other || rescaled) paintHeads();
   markHeads();
 }
 
@@ -124,7 +127,7 @@ async function load() {
   const maps = bytes ? readMaps(meta, bytes) : [];
   const before = state.value ? { ...state } : null;
   play(false);
-  Object.assign(state, { value: meta, maps, last: {}, pairs: "fusion", map: null, pin: null, before: null,
+  Object.assign(state, { value: meta, maps, last: {}, pairs: "fusion", listed: [], map: null, pin: null, before: null,
     painted: null, paintings: [], time: meta.start, strip, sound, file: Boolean(value.video),
     look: "attention", scores, scored: scores.find(({ id }) => id === meta.opens) || scores[0] || null });
   begin();
@@ -140,7 +143,6 @@ async function load() {
   buildSlots();
   explainGaps();
   buildGroups();
-  buildHeads();
   buildTiles();
   buildReasons();
   state.look = opensOn(meta, before);
@@ -150,7 +152,7 @@ async function load() {
     say(VIEW, { ask: true });
   }
   if (state.file) seek(state.time);
-  touch("size", "view", "scale");
+  touch("size", "view");
 }
 
 // A report opens on its scores; a page stays where it was while the clip does.
