@@ -118,12 +118,14 @@ function outline(pen, x, y, w, h) {
 
 // The heat of one frame, small; stretched where it is drawn. Kept until the painting changes.
 const heats = [];
+const sheets = []; // what they are drawn on, again and again
 function frameHeat(frame) {
   if (!heats[frame]) {
     const { rows, cols } = frameCells();
     const { values, ink } = paintingOn("video");
     const finer = Math.ceil(56 / rows);
-    heats[frame] = sheet(heatImage(values, frame * rows * cols, rows, cols, finer * rows, finer * cols, ink, false));
+    const image = heatImage(values, frame * rows * cols, rows, cols, finer * rows, finer * cols, ink, false);
+    heats[frame] = sheets[frame] = sheet(image, sheets[frame]);
   }
   return heats[frame];
 }
