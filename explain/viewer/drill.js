@@ -18,7 +18,7 @@ function buildHeads(chosen) {
   box.style.setProperty("--n", heads);
   box.classList.toggle("single", heads < 2);
   part("sec-heads").style.setProperty("--m", maps.length * (side ? 2 : 1));
-  const nodes = [make("i"), make("span", "", heads > 1 ? "mean" : "")];
+  const nodes = [make("canvas", "fs-sheet"), make("i"), make("span", "", heads > 1 ? "mean" : "")];
   if (heads > 1) nodes.push(make("span", "", "max"), make("i"));
   for (let h = 0; heads > 1 && h < heads; h++) nodes.push(make("span", "", String(h + 1)));
   for (const map of maps) {
@@ -43,11 +43,10 @@ function rowName(map) {
 }
 
 function headThumb(map, head) {
-  const thumb = make("button", "fs-thumb" + (map.key === "video" ? "" : " crisp"));
+  const thumb = make("button", "fs-thumb");
   thumb.type = "button";
   Object.assign(thumb.dataset, { do: "thumb", map: map.index, head });
   thumb.setAttribute("aria-label", mapName(map) + (map.heads > 1 ? ", " + headName(head) : ""));
-  thumb.append(smallCanvas(map.key, map.k));
   return thumb;
 }
 
@@ -69,14 +68,25 @@ function smallGrid(mod, values) {
   return { mod, values: mean, rows, cols };
 }
 
-const smallCanvas = (mod, cells) => Object.assign(make("canvas"), mod === "video" ? { width: 42, height: 28 } : { width: cells, height: 1 });
+const scratch = document.createElement("canvas");
 
-function drawSmall(canvas, { values, rows, cols }, range) {
-  sheet(heatImage(values, 0, rows, cols, canvas.height, canvas.width, heatInk(range), true), canvas);
+// All of a table stand on one canvas over its buttons: each on its own would be a layer of the page.
+function drawSmall({ pen }, thumb, { mod, values, rows, cols }, range) {
+  const [height, width] = mod === "video" ? [28, 42] : [1, cols];
+  const box = [thumb.offsetLeft, thumb.offsetTop, thumb.offsetWidth, thumb.offsetHeight];
+  pen.save();
+  pen.beginPath();
+  pen.roundRect(...box, 4);
+  pen.clip();
+  pen.imageSmoothingEnabled = mod === "video";
+  pen.drawImage(sheet(heatImage(values, 0, rows, cols, height, width, heatInk(range), true), scratch), ...box);
+  pen.restore();
 }
 
 function paintHeads() {
   const { scale } = state;
+  const area = fit(part("heads .fs-sheet"));
+  if (!area) return;
   const grids = new Map();
   for (const map of state.listed) {
     for (const head of headsOf(map)) {
@@ -89,7 +99,7 @@ function paintHeads() {
       other.map.key === grid.map.key && alike(other.head, grid.head) && (scale === "all" || other.map.layer === grid.map.layer));
     const range = extent(peers.flatMap((peer) => extent(peer.values)));
     range[1] = Math.max(range[1], range[0] + 0.5 * grid.map.even);
-    drawSmall(thumb.firstChild, grid, range);
+    drawSmall(area, thumb, grid, range);
   }
   paintTokens();
 }

@@ -7,7 +7,7 @@ function choose(map, head = state.head) {
   if (state.before) Object.assign(state.before, chosen);
   state.last[map.group] = map;
   if (!GROUPS[map.group].mod) state.pairs = map.group;
-  touch("view");
+  touch("view", ...(state.listed.includes(map) ? [] : ["scale"]));
 }
 
 function chooseLayer(layer) {
@@ -81,7 +81,7 @@ element.addEventListener("keydown", (event) => {
   if (!state.value || event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event;
   const typing = target.matches("select, textarea, input:not([type=range])");
-  const scrolls = target.matches(".fs-mx, .fs-words, .fs-heads, .fs-tiles")
+  const scrolls = target.matches(".fs-mx, .fs-words, .fs-table, .fs-tiles")
     && (target.scrollHeight > target.clientHeight || target.scrollWidth > target.clientWidth);
   const slider = target.matches("input[type=range]");
   const chipKeys = { ArrowLeft: -1, ArrowRight: 1 };

@@ -18,9 +18,9 @@ function fill(node, ...parts) {
   match(node, next);
 }
 
-// Make a node like another that is on no page.
+// Make a node like another that is on no page; a canvas stays as it was drawn.
 function match(node, next) {
-  if (node.isEqualNode(next)) return;
+  if (node.isEqualNode(next) || node.matches?.("canvas")) return;
   if (node.nodeName !== next.nodeName) {
     node.replaceWith(next);
     return;

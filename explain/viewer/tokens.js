@@ -26,7 +26,7 @@ function buildTokens(chosen, side) {
   const chips = chipsOf(mod);
   const rows = state.listed.map((map) => besides(map, side));
   const [first, ...more] = rows[0].map(() => chips.map((chip) => make("span", "fs-c-" + mod, chip.text)));
-  const names = [make("i"), ...first, ...more.flatMap((names) => [make("i"), ...names])];
+  const names = [make("canvas", "fs-sheet"), make("i"), ...first, ...more.flatMap((names) => [make("i"), ...names])];
   fill(box, ...names, ...rows.flatMap((maps, i) => [rowName(state.listed[i]), ...maps.flatMap((map, at) =>
     [...(at ? [make("i")] : []), ...chips.map((_, cell) => tokenThumb(map, side, cell))])]));
   box.style.setProperty("--n", chips.length);
@@ -43,23 +43,25 @@ function titleTokens(mod, side, others) {
 
 function tokenThumb(map, side, cell) {
   const shown = map[otherSide(side)];
-  const thumb = make("button", "fs-thumb" + (shown === "video" ? "" : " crisp"));
+  const thumb = make("button", "fs-thumb");
   const pin = { mod: map[side], from: cell, count: 1 };
   thumb.type = "button";
   Object.assign(thumb.dataset, { do: "token", map: map.index, stream: map[side], cell });
   thumb.setAttribute("aria-label", capital(layerName(map)) + ": "
     + (side === "query" ? "what " + cellName(state.value, pin) + " read of " + nameOf(shown)
       : "how " + nameOf(shown) + " read " + cellName(state.value, pin)));
-  thumb.append(smallCanvas(shown, map[otherSide(side) === "key" ? "k" : "q"]));
   return thumb;
 }
 
 function paintTokens() {
+  const canvas = part("tokengrid .fs-sheet");
+  const area = canvas && fit(canvas);
+  if (!area) return;
   for (const thumb of root.querySelectorAll(".fs-tokengrid .fs-thumb")) {
     const map = state.maps[+thumb.dataset.map];
     const { mod, values } = paintedOf(map, "mean", pinOf(thumb));
     const range = extent(values);
     range[1] = Math.max(range[1], range[0] + 0.5 * map.even);
-    drawSmall(thumb.firstChild, smallGrid(mod, values), range);
+    drawSmall(area, thumb, smallGrid(mod, values), range);
   }
 }

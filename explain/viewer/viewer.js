@@ -29,7 +29,7 @@ function flush() {
   if (repaint) {
     paintLooks();
     if (state.look === "scores") paintScores();
-    else if (map) paintChoice(now.has("scale"));
+    else if (map) paintChoice();
     else state.paintings = [];
     paintChips();
   }
@@ -37,7 +37,10 @@ function flush() {
   paintClock();
   paintSpoken();
   // Drawings come last: they ask how large they are, which lays out all that was written before.
-  if (repaint && map && state.look === "attention") layMatrix();
+  if (repaint && map && state.look === "attention") {
+    layMatrix();
+    if (resized || now.has("scale")) paintHeads();
+  }
   if (resized) {
     layFrames();
     laySound();
@@ -55,10 +58,9 @@ function flush() {
 }
 
 // All that follows from the map, head and pin chosen; a preview leaves the tables as they are.
-function paintChoice(rescaled) {
+function paintChoice() {
   const chosen = (state.before || state).map;
-  const other = !state.listed.includes(chosen);
-  if (other) buildHeads(chosen);
+  if (!state.listed.includes(chosen)) buildHeads(chosen);
   heats.length = 0;
   state.paintings = paintingsOf(state.map, state.head, state.pin)
     .map((painting) => ({ ...painting, range: rangeOf(state, painting) }))
@@ -68,7 +70,6 @@ function paintChoice(rescaled) {
   paintGroups();
   paintPairs();
   paintView();
-  if (other || rescaled) paintHeads();
   markHeads();
 }
 
