@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from app.ahead import Ahead
 from app.jobs import Job
 from app.session import Run, begin, renoted
 from app.spare import spared_on
@@ -63,7 +64,7 @@ def stages(job: Job[Any], runs: Runs, device: torch.device, asked: Asked) -> Ite
     runs.bring(job.session, *given)
     with runs.leases.hold(folder, *given):
         try:
-            run = yield from _made(job, device, asked, folder)
+            run = yield from _made(job, device, asked, folder, runs.ahead)
         except BaseException:
             runs.leases.remove(folder)
             raise
@@ -72,15 +73,17 @@ def stages(job: Job[Any], runs: Runs, device: torch.device, asked: Asked) -> Ite
 
 
 def _made(
-    job: Job[Any], device: torch.device, asked: Asked, folder: Path
+    job: Job[Any], device: torch.device, asked: Asked, folder: Path, ahead: Ahead
 ) -> Generator[Stage, None, Run]:
     yield Stage(0.05, "Loading the model")
     with job.aside():
         model = load(asked.model, device, job.check)
         yield Stage(0.15, "Reading the clip")
+        whole = not asked.start and not asked.length
         clip = load_clip(
             asked.path, asked.text, asked.subtitles, model.frames, asked.start,
             asked.length or None, replace(LIMITS, tick=job.check),
+            known=ahead.take(asked.path, model.frames) if whole else None,
         )  # fmt: skip
     if asked.captioned_by:
         yield Stage(0.3, f"{asked.captioned_by} writes a caption")

@@ -74,7 +74,7 @@ def build(
         run = gr.State("")
         with gr.Row(elem_id="shell", equal_height=False):
             with gr.Column(elem_id="side", scale=0):
-                side = sidebar(names, abouts, place.type, line)
+                side = sidebar(names, abouts, place, line, runs.ahead)
             with gr.Column(elem_id="content"):
                 message = gr.HTML(elem_id="message")
                 answer = gr.HTML(elem_id="answer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 from io import BytesIO
@@ -12,8 +12,10 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+import torch
 from PIL import Image
 
+from app.ahead import Ahead
 from app.example import example
 from app.jobs import Job, Line, aside, asker
 from app.problems import problem
@@ -28,7 +30,7 @@ from core_models.media import (
     glance,
     load_clip,
 )
-from core_models.registry import MODELS
+from core_models.registry import MODELS, frames_of
 
 OWN = "your own checkpoint"
 MODEL = 3  # where the model stands in what `asked` gives
@@ -48,6 +50,7 @@ MARK = """(start, length) => {
   mark.style.left = (100 * start) / whole + "%";
   mark.style.right = 100 - (100 * end) / whole + "%";
 }"""
+HIGH = 180  # pixels of the picture of a clip
 SOUND_ONLY = {".flac", ".m4a", ".mp3", ".ogg", ".wav"}
 
 
@@ -75,10 +78,17 @@ class Sidebar:
         return [*clip, self.filled, *self.decoding, *self.streams]
 
 
-def sidebar(names: list[str], abouts: dict[str, str], device: str, line: Line) -> Sidebar:
+def sidebar(
+    names: list[str], abouts: dict[str, str], device: torch.device, line: Line, ahead: Ahead
+) -> Sidebar:
     """Lay it out; what concerns the choice of a clip or model is wired here."""
     gr.HTML("<h1>FusionScope</h1><p>what the model saw, heard and read</p>", elem_id="brand")
-    clip, start, length, example_button = _clip(line)
+    model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model", render=False)
+
+    def look(path: str, name: str, limits: Limits) -> tuple[ClipInfo, str]:
+        return seen(path, limits, ahead, frames_of(name, device))
+
+    clip, start, length, example_button = _clip(line, model, look)
     text = gr.Textbox(
         **TEXT[names[0] in WRITERS],
         lines=2,
@@ -89,7 +99,7 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str, line: Line) -
     with gr.Accordion("Subtitles from a file", open=False, elem_id="subtitles-box"):
         kinds = [".srt", ".vtt"]
         subtitles = gr.File(show_label=False, file_types=kinds, height=90, elem_id="subtitles")
-    model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
+    model.render()  # type: ignore[no-untyped-call]
     about = gr.HTML(f"<p>{escape(abouts.get(names[0], OWN))}</p>", elem_id="about")
     with gr.Column(visible=names[0] in WRITERS, elem_id="decoding") as search:
         decoding = _search()
@@ -108,7 +118,7 @@ def sidebar(names: list[str], abouts: dict[str, str], device: str, line: Line) -
         )
     go = gr.Button("Analyse", variant="primary", elem_id="analyse")
     stop = gr.Button("Stop", visible=False, elem_id="stop")
-    status = gr.HTML(f"<p>{device.upper()}</p>", elem_id="status")
+    status = gr.HTML(f"<p>{device.type.upper()}</p>", elem_id="status")
     text.change(
         lambda said: gr.Checkbox(elem_classes=[] if said.strip() else ["absent"]),
         text,
@@ -196,7 +206,9 @@ def _search() -> tuple[gr.Slider, ...]:
     return beams, longest, again
 
 
-def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
+def _clip(
+    line: Line, model: gr.Dropdown, look: Callable[[str, str, Limits], tuple[ClipInfo, str]]
+) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     """The clip, its picture and facts, and for a long one the window to read."""
     kinds = sorted(EXTENSIONS - SOUND_ONLY)
     clip = gr.File(label="Clip", file_types=kinds, height=118, elem_id="clip")
@@ -207,7 +219,7 @@ def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         start = gr.Slider(0, 1, 0, step=0.1, label="Start in s", elem_id="start")
         length = gr.Slider(0, 1, 0, step=0.1, label="Length in s, 0: all", elem_id="length")
 
-    def looked(path: str | None, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def looked(path: str | None, name: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
         closed = {poster: "", window: gr.Column(visible=False), length: 0, start: 0}
         if not path:
             yield closed
@@ -216,7 +228,7 @@ def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
         try:
             job = line.enter(asker(request), "look")
             limits = replace(LIMITS, tick=job.check)
-            for _ in job.follow(aside(job, lambda: seen(path, limits)), device=False):
+            for _ in job.follow(aside(job, lambda: look(path, name, limits)), device=False):
                 yield {poster: gr.skip()}
             if job.latest is not None:
                 yield {**closed, **filled(path, *job.latest)}
@@ -243,7 +255,7 @@ def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     chosen = [poster, window, strip, start, length]
     clip.change(
         looked,
-        clip,
+        [clip, model],
         chosen,
         concurrency_limit=None,
         show_progress="hidden",
@@ -252,16 +264,22 @@ def _clip(line: Line) -> tuple[gr.File, gr.Slider, gr.Slider, gr.Button]:
     return clip, start, length, try_it
 
 
-def seen(path: str, limits: Limits) -> tuple[ClipInfo, str]:
-    """What a clip is, and one picture of it, or five of a long one."""
-    info, frames = glance(path, short=(1, 180), long=(5, 72), limits=limits)
-    return info, picture(frames)
+def seen(path: str, limits: Limits, ahead: Ahead, frames: int = 0) -> tuple[ClipInfo, str]:
+    """What a clip is, and one picture of it, or five of a long one.
+
+    frames: of the model that is likely to be asked; for it a short clip is read ahead.
+    """
+    found = glance(path, short=(1, HIGH), long=(5, 72), limits=limits, frames=frames)
+    if found.read is not None:
+        ahead.put(path, found.read)
+    return found.info, picture(found.pictures)
 
 
 def picture(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
     """Frames (N, H, W, 3) side by side, as an image that carries its bytes."""
-    out = BytesIO()
-    Image.fromarray(np.concatenate(list(frames), axis=1)).save(out, "JPEG", quality=82)
+    out, image = BytesIO(), Image.fromarray(np.concatenate(list(frames), axis=1))
+    image.thumbnail((image.width, HIGH))
+    image.save(out, "JPEG", quality=82)
     code = base64.b64encode(out.getvalue()).decode()
     return f'<img alt="frames of the clip" src="data:image/jpeg;base64,{code}">'
 

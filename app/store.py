@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app import storage
+from app.ahead import Ahead
 from app.session import Run
 from app.storage import Room
 
@@ -31,7 +32,7 @@ class Runs:
         self._lock = threading.RLock()
         self._root = storage.runs() / secrets.token_urlsafe(16)
         self._root.mkdir(parents=True)
-        self.leases = storage.Leases()
+        self.leases, self.ahead = storage.Leases(), Ahead()
 
     def folder(self) -> Path:
         """A new folder for the files of one run; nobody can guess its name."""
@@ -76,6 +77,7 @@ class Runs:
                 by -= {session for session in by if self._left(session, now)}
                 if not by or not path.exists():
                     del self._brought[path]
+            self.ahead.keep(self._brought)
             known = {run.owner for run in self._runs.values()}.union(*self._brought.values())
             self._gone = {s: at for s, at in self._gone.items() if s in known}
 

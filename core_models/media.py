@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from core_models.clip import Clip
 from core_models.conversation import ask, distrust
 from core_models.limits import LIMITS, MAX_FRAMES, SIDE, UNREADABLE, Limits, MediaError
 from core_models.notices import LONG, notices
-from core_models.reading import ClipInfo, read_array, read_info, read_window
+from core_models.reading import ClipInfo, Reading, read_array, read_info, read_window
 from core_models.subtitles import Cues, choose_words, plain, read_cues
 
 __all__ = [
@@ -27,8 +26,10 @@ __all__ = [
     "SIDE",
     "UNREADABLE",
     "ClipInfo",
+    "Glance",
     "Limits",
     "MediaError",
+    "Reading",
     "check",
     "file_key",
     "glance",
@@ -48,6 +49,7 @@ PLAYABLE = {".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".webm": "matroska"}
 PLAYABLE_VIDEO = ("h264", "vp8", "vp9", "av1")
 PLAYABLE_AUDIO = (None, "aac", "opus", "mp3", "vorbis")  # None: no sound
 PLAYABLE_PIXELS = ("yuv420p", "yuvj420p")
+RATE = 22050  # samples of sound a second
 FilePath = str | os.PathLike[str]
 
 
@@ -59,15 +61,17 @@ def load_clip(
     start: float = 0.0,
     length: float | None = None,
     limits: Limits = LIMITS,
-    rate: int = 22050,
+    rate: int = RATE,
     *,
     max_seconds: float | None = None,
+    known: Reading | None = None,
 ) -> Clip:
     """Read a window of a file, the whole by default; MediaError says why it cannot be.
 
     frames: how many to sample, each shown at the middle of one of that many equal segments.
     rate: of the sound, in Hz. Words come from text, else subtitles, else the file itself.
     max_seconds: of the window, instead of limits.max_seconds; a longer file is read up to there.
+    known: what the decoder answered for this very window, if it was asked before.
     """
     _check_window(frames, start, length, max_seconds)
     if max_seconds is not None:
@@ -76,7 +80,7 @@ def load_clip(
     beside = None if subtitles is None or text.strip() else _subtitle_file(subtitles)
     asked = {"frames": frames, "start": start, "length": length, "rate": rate, "side": SIDE}
     with distrust():
-        read = read_window(*ask("load", source, limits, **asked))
+        read = known or read_window(*ask("load", source, limits, **asked))
     words, origin, remarks = choose_words(text, beside, read.cues, read.start, read.end)
     return Clip(
         name=source.name,
@@ -112,17 +116,39 @@ def thumbnails(
         return read_array(arrays, "times", "float64", 1), read_array(arrays, "frames", "uint8", 4)
 
 
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """What a file holds, and pictures (N, H, W, 3) along it. read: all of a short one."""
+
+    info: ClipInfo
+    pictures: NDArray[np.uint8]
+    read: Reading | None = None
+
+
 def glance(
-    path: FilePath, short: tuple[int, int], long: tuple[int, int], limits: Limits = LIMITS
-) -> tuple[ClipInfo, NDArray[np.uint8]]:
+    path: FilePath,
+    short: tuple[int, int],
+    long: tuple[int, int],
+    limits: Limits = LIMITS,
+    frames: int = 0,
+    rate: int = RATE,
+) -> Glance:
     """What a file holds, and pictures along it, in one question.
 
     short, long: how many pictures and how high, of a file of up to LONG seconds, and of a longer.
+    frames: with so many of them a short file is read as `load_clip` does, and one is its picture.
     """
     source = check(path, limits)
+    whole = {"frames": frames, "start": 0.0, "length": None, "rate": rate, "side": SIDE}
     with distrust():
-        facts, arrays = ask("glance", source, limits, seconds=LONG, short=short, long=long)
-        return read_info(facts), read_array(arrays, "frames", "uint8", 4)
+        facts, arrays = ask("glance", source, limits, seconds=LONG, short=short, long=long, **whole)
+        if "waveform" not in arrays:
+            return Glance(read_info(facts), read_array(arrays, "frames", "uint8", 4))
+        read = read_window(facts, arrays)
+    if read.info.duration > LONG:  # longer than it says
+        return glance(path, short, long, limits)
+    middle = len(read.frames) // 2
+    return Glance(read.info, read.frames[middle : middle + 1], read)
 
 
 def perhaps_playable(path: FilePath) -> bool:
@@ -155,7 +181,7 @@ def preview(
     The copy starts at the start of the window. OSError if it cannot be written there.
     """
     source, out = check(path, limits), Path(out_path).resolve()
-    part = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")
+    part = out.with_name(out.name + ".part")
     part.touch()  # a folder that cannot be written to is no fault of the file
     try:
         ask("preview", source, limits, start=start, length=length, out=str(part))

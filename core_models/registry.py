@@ -116,6 +116,14 @@ def load(name: str, device: torch.device, tick: Callable[[], None] = lambda: Non
     return loading.result()
 
 
+def frames_of(name: str, device: torch.device) -> int:
+    """How many frames a model reads; 0 while it is not loaded."""
+    loading = _MODELS.get((name, device))
+    if loading is None or not loading.done() or loading.exception():
+        return 0
+    return loading.result().frames
+
+
 LOOK = 0.1  # seconds
 _LOCK, _LOADING = Lock(), Lock()
 _MODELS: dict[tuple[str, torch.device], Future[Model]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from core_models import media
+from core_models.clip import Clip
 from core_models.media import (
     MediaError,
     file_key,
@@ -42,9 +44,24 @@ def test_a_glance_says_what_asking_twice_says(
     seconds: int, asked: tuple[int, int], tmp_path: Path
 ) -> None:
     path = make_clip(tmp_path / "a.mp4", even(seconds, 5), size=(256, 192), wave=tone(6, 44100))
-    info, pictures = glance(path, short=(1, 90), long=(5, 72))
-    assert info == probe(path)
-    assert np.array_equal(pictures, thumbnails(path, *asked)[1])
+    found = glance(path, short=(1, 90), long=(5, 72))
+    assert found.info == probe(path) and found.read is None
+    assert np.array_equal(found.pictures, thumbnails(path, *asked)[1])
+
+
+@pytest.mark.parametrize("seconds", [6, 31])
+def test_a_glance_reads_a_short_file_as_it_is_read_later(seconds: int, tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mp4", even(seconds, 5), size=(256, 192), wave=tone(6, 44100))
+    found = glance(path, short=(1, 90), long=(5, 72), frames=3)
+    assert found.info == probe(path)
+    assert (found.read is not None) == (seconds == 6)
+    if found.read is None:
+        assert np.array_equal(found.pictures, thumbnails(path, 5, 72)[1])
+        return
+    assert np.array_equal(found.pictures, found.read.frames[1:2])
+    clip, known = load_clip(path, frames=3), load_clip(path, frames=3, known=found.read)
+    for field in fields(Clip):
+        np.testing.assert_equal(getattr(known, field.name), getattr(clip, field.name))
 
 
 def test_a_preview_plays_and_keeps_time(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app import analysing
+from core_models import conversation, media
 from core_models.clip import Clip
 from core_models.media import load_clip
 from explain.export import bundle
@@ -120,6 +121,22 @@ def test_a_film_that_is_damaged_further_on_gets_a_copy_behind_the_first_look(
     goes_on.set()
     expect(film).to_have_attribute("src", re.compile(r"preview\.mp4$"), timeout=WAIT)
     expect(film).to_be_visible(timeout=WAIT)
+
+
+def test_a_clip_is_read_once(tab: Page, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(task: str, *of: Any, **more: Any) -> Any:
+        asked.append(task)
+        return conversation.ask(task, *of, **more)
+
+    monkeypatch.setattr(media, "ask", ask)
+    analyse(tab, file)
+    assert asked[0] == "glance" and "load" not in asked
+    ready = viewer(tab).get_attribute("data-ready")
+    tab.locator("#analyse").click()
+    changed(viewer(tab), "ready", ready)
+    assert asked.count("load") == 1  # what was read is kept for one analysis
 
 
 def test_the_example_can_be_tried(tab: Page) -> None:

@@ -303,7 +303,9 @@ def test_a_decoder_ends_with_the_server_that_was_killed(tmp_path: Path) -> None:
 def test_a_run_that_is_kept_keeps_its_files_though_its_job_is_ended(
     analysis: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def work(job: Any, device: Any, asked: Any, folder: Path) -> Generator[str, None, Run]:
+    def work(
+        job: Any, device: Any, asked: Any, folder: Path, ahead: Any
+    ) -> Generator[str, None, Run]:
         (folder / "maps.bin").write_bytes(b"x")
         yield "under way"
         return Run("r", analysis, analysis, Footage(folder / "clip.mp4"), folder)

@@ -63,8 +63,14 @@ def thumbnails(request: Request) -> Answer:
 
 
 def glance(request: Request) -> Answer:
-    """The facts of a file, and pictures along it: fewer and larger ones of a short file."""
+    """The facts of a file, and pictures along it: fewer and larger ones of a short file.
+
+    With a number of frames, a file that says that it is short is loaded at once.
+    """
     source = open_source(request)
+    declared = source.container.duration
+    if request["frames"] and declared and declared / av.time_base <= request["seconds"]:
+        return load(request)
     index = scan(source)
     count, height = request["long" if index.end > request["seconds"] else "short"]
     pictures, painter = along(request, index, count, height)

@@ -68,8 +68,8 @@ def watchable(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> 
 
 
 def copied(path: Path, clip: Clip, folder: Path, limits: Limits = LIMITS) -> Footage:
-    """A preview of the window, made in folder."""
-    copy = folder / "preview.mp4"
+    """A preview of the window, made in a folder of its own in folder: two may be made at once."""
+    copy = Path(tempfile.mkdtemp(dir=folder)) / "preview.mp4"
     preview(path, copy, clip.start, clip.duration, limits)
     return Footage(copy, clip.start, ours=True)
 
