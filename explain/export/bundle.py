@@ -38,6 +38,8 @@ from explain.viewer.standalone import data_url, page
 
 MAX_VIDEO = 12_000_000  # bytes of a clip that a report carries inside
 LOOK = 0.1  # seconds from one look at what is drawn to the next
+# Matplotlib is not made for several threads, and keeps the fonts of each open.
+DRAWING = ThreadPoolExecutor(1, "figures")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in a bundle
 
 
@@ -150,15 +152,15 @@ def files(
         out[f"attribution.{stem}.npz"] = npz(arrays(found, analysis.clip))
         out[f"attribution.{stem}.csv"] = tables.attribution(found, analysis.clip)
     halt = Event()
-    with ThreadPoolExecutor(1) as beside:  # coding films leaves Python free to draw
-        still = beside.submit(_figures, analysis, attributions, trusts, modalities, halt)
-        try:
-            films = dict(_films(analysis, footage, attributions, limits))
-            while not wait([still], LOOK).done:
-                limits.tick()
-            out |= films | still.result()
-        finally:
-            halt.set()
+    still = DRAWING.submit(_figures, analysis, attributions, trusts, modalities, halt)
+    try:
+        films = dict(_films(analysis, footage, attributions, limits))  # leaves Python free to draw
+        while not wait([still], LOOK).done:
+            limits.tick()
+        out |= films | still.result()
+    finally:
+        halt.set()
+        still.cancel()
     made = record.manifest(analysis, arguments, hashes, attributions, trusts)
     made["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in out.items()}
     return {"manifest.json": _json(made), **out}
