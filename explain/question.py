@@ -24,7 +24,7 @@ NEAR = 1.1  # times the tokens of the smallest row: larger ones are read in anot
 BATCH = 8  # clips that the towers read at once, but for a CPU
 LEAN = 8  # times fewer tokens at once, where memory is short
 VARIABLE, ROOM = "FUSIONSCOPE_ATTRIBUTION_MB", 1024  # what the passes for an explanation may take
-EACH = 400  # bytes that a pass of the fusion takes for a number of its tokens
+EACH = 480  # bytes that a pass of the fusion takes for a number of its tokens
 
 
 def budget(environment: Mapping[str, str]) -> int:
