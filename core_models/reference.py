@@ -109,16 +109,26 @@ def _quantiles(values: Tensor, count: int = 201) -> Tensor:
     return values.flatten().sort().values.quantile(torch.linspace(0, 1, count))
 
 
+def _centred(reference: Reference, m: Modality, x: Tensor) -> Tensor:
+    mean = reference.mean[m]
+    if x.shape[1:] != mean.shape:
+        raise CheckpointError(
+            f"{FILE} belongs to another model: it compares {m} by {len(mean)} numbers where this "
+            f"one has {x.shape[1]}; remove it, or make it anew."
+        )
+    return x.cpu() - mean
+
+
 def distance(reference: Reference, m: Modality, x: Tensor) -> Tensor:
     """Mahalanobis distance per component of pooled clips (B, d): (B,); about 1 for known ones."""
-    white = (x.cpu() - reference.mean[m]) @ reference.axes[m].T  # (B, k)
+    white = _centred(reference, m, x) @ reference.axes[m].T  # (B, k)
     return white.square().mean(dim=1).sqrt()
 
 
 def _cosines(reference: Reference, name: str, one: Tensor, two: Tensor) -> Tensor:
     a, b = (m for m in MODALITIES if m in name.split("-"))
-    left = F.normalize(one.cpu() - reference.mean[a], dim=1)
-    right = F.normalize(two.cpu() - reference.mean[b], dim=1)
+    left = F.normalize(_centred(reference, a, one), dim=1)
+    right = F.normalize(_centred(reference, b, two), dim=1)
     return left @ right.T
 
 

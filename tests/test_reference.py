@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core_models.checkpoint import CheckpointError
 from core_models.clip import Modality
 from core_models.interface import Model, Tokens
 from core_models.reference import (
@@ -89,6 +90,14 @@ def test_absent_modalities_have_no_place(reference: Reference) -> None:
     gone = Tokens(values, keep)
     assert set(pooled(gone)) == set(familiarity(reference, pooled(gone))) == {"video"}
     assert closeness(reference, pooled(gone)) == {}
+
+
+def test_a_reference_of_another_model_is_said(reference: Reference) -> None:
+    wide: dict[Modality, torch.Tensor] = {"video": torch.zeros(1, 4), "text": cloud(1)}
+    with pytest.raises(CheckpointError, match="by 3 numbers where this one has 4"):
+        familiarity(reference, wide)
+    with pytest.raises(CheckpointError, match="belongs to another model"):
+        closeness(reference, wide)
 
 
 def test_padding_counts_for_nothing() -> None:
