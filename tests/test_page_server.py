@@ -128,7 +128,7 @@ def test_a_closed_tab_ends_its_work(
 ) -> None:
     page, started = served[0], threading.Event()
 
-    def slow_reading(*given: object) -> Clip:
+    def slow_reading(*given: object, known: object) -> Clip:
         tick = given[-1].tick  # type: ignore[attr-defined]
         while True:
             started.set()
