@@ -184,7 +184,7 @@ class Actions:
                 job = self.line.enter(asker(request), f"export {kind}")
                 tick, button = job.tick, self.content.download
                 with self.runs.using(run):
-                    for _ in job.follow(aside(job, lambda: exported(run, kind, tick)), False):
+                    for _ in job.follow(aside(job, lambda: exported(run, kind, tick), True), False):
                         yield {button: gr.skip()}
                     yield {button: gr.DownloadButton(value=job.latest)}
             except Exception as error:

@@ -126,7 +126,7 @@ class Endpoints:
             made = await self._last(
                 request,
                 "export zip",
-                lambda job: aside(job, lambda: exported(asked, "zip", job.tick)),
+                lambda job: aside(job, lambda: exported(asked, "zip", job.tick), exports=True),
                 device=False,
             )
         return FileData(path=str(made))

@@ -36,7 +36,7 @@ class TooLongError(Exception):
 @dataclass(frozen=True)
 class Bounds:
     """What jobs may cost. jobs: at once, waiting ones too; each: of one session; seconds: of work
-    of one job; sides: jobs that read or write media at once, beside the device.
+    of one job; sides: jobs that read media at once, beside the device, and half as many exports.
     """
 
     jobs: int = 32
@@ -58,6 +58,7 @@ class Line:
         self.jobs: list[Job[Any]] = []
         self.holder: Job[Any] | None = None
         self.sides = threading.BoundedSemaphore(bounds.sides)
+        self.exports = threading.BoundedSemaphore(max(1, bounds.sides // 2))
         self._typical: dict[str, float] = {}
 
     def enter(self, session: str, name: str) -> Job[Any]:
@@ -213,19 +214,23 @@ class Job(Generic[T]):
             self._since, self._waited = now, False
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Work that does not need the device, such as reading a file: others may have it."""
+    def aside(self, exports: bool = False) -> Iterator[None]:
+        """Work that does not need the device, such as reading a file: others may have it.
+
+        exports: it takes long, and need not be waited for by who reads.
+        """
+        places = self.line.exports if exports else self.line.sides
         had = self._turn is not None
         if had:
             self._give()
-        while not self.line.sides.acquire(timeout=LOOK):
+        while not places.acquire(timeout=LOOK):
             self.check()
         self._turn = time.monotonic()
         try:
             yield
         finally:
             self.used, self._turn = self.spent, None
-            self.line.sides.release()
+            places.release()
         if had:
             self._take()
 
@@ -312,9 +317,9 @@ def asker(request: gr.Request) -> str:
     return str(request.session_hash or "")
 
 
-def aside(job: Job[Any], work: Callable[[], R]) -> Iterator[R]:
+def aside(job: Job[Any], work: Callable[[], R], exports: bool = False) -> Iterator[R]:
     """Work with a single result that does not need the device."""
-    with job.aside():
+    with job.aside(exports):
         made = work()
     yield made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator
+from functools import partial
 
 import gradio as gr
 import pytest
@@ -249,6 +250,25 @@ def test_whatever_work_raises_is_a_sentence_and_the_next_job_runs(
     assert sentence(caught.value) == said
     after = line.enter("me", "work")
     assert last(after, once(lambda: 5)) == 5
+
+
+def test_who_reads_need_not_wait_for_exports() -> None:
+    line, open_ = Line(Bounds(sides=2)), threading.Event()
+    exports = [line.enter("a", "export") for _ in range(3)]
+    begun: list[int] = []
+
+    def export(number: int) -> bool:
+        begun.append(number)
+        return open_.wait(30)
+
+    for number, job in enumerate(exports):
+        job.start(aside(job, partial(export, number), exports=True), device=False)
+    until(lambda: len(begun) == 1)  # half as many as may read
+    reads = line.enter("b", "read")
+    assert last(reads, aside(reads, lambda: 7), device=False) == 7 and len(begun) == 1
+    open_.set()
+    until(lambda: line.jobs == [])
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_a_handler_that_yields_nothing_leaves_what_is_shown() -> None:
