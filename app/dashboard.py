@@ -123,7 +123,7 @@ def build(
                 api_visibility="private",
             ).success(None, js=CLICK)
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-        for given in (side.clip, side.subtitles):
+        for given in (side.clip, side.subtitles, changing.fields["other"]):
             given.change(page.bring, given, None, show_progress="hidden", **quiet)
         page.unload(page.leave)
     guard_all(page)

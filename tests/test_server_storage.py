@@ -14,10 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import gradio as gr
 import pytest
 import torch
 
 from app import analysing, storage
+from app.dashboard import build
 from app.problems import DISK, sentence
 from app.session import Run, begin, exported, reasoned
 from app.storage import FRESH, STRAY, Leases, Room, size, sweep, written
@@ -101,6 +103,14 @@ def test_what_visitors_bring_stays_until_the_last_of_them_has_gone_for_long(
     clip.unlink()
     assert after(0) == set()
     runs.close()
+
+
+def test_every_file_that_can_be_chosen_stays_with_its_page() -> None:
+    page = build(device="cpu")
+    files = {block for block in page.blocks.values() if isinstance(block, gr.File)}
+    brings = [event for event in page.fns.values() if event.name == "bring"]
+    assert files == {block for event in brings for block in event.inputs} and len(files) > 2
+    page.close()
 
 
 def test_a_run_stays_a_while_after_its_visitor_however_old_it_is(
