@@ -79,8 +79,8 @@ class Explaining:
         why, name = self.why, secrets.token_hex(4)
         model = run.arguments.get("model", run.full.model.name)
         asked = spared(question, model, lambda q: attribute(method, q, **settings))
+        screen: dict[Any, Any] = {}
         for found in job.follow(replace(a, notices=(said,) if said else ()) for a, said in asked):
-            screen: dict[Any, Any] = {}
             if found is not None:
                 kept = self._keep(run.id, question, found, name)
                 if kept is None:
@@ -88,11 +88,12 @@ class Explaining:
                     return
                 screen = {self.viewer: shown(kept), why.facts: told(kept, name), why.shown: name}
             done = job.latest.done if job.latest else 0.0
-            yield {why.progress: progress(job, done), **screen}
+            yield {why.progress: progress(job, done), **(screen if found is not None else {})}
         last = ""
         if job.latest is None or job.latest.done < 1:
             last = f"<p>Stopped{'; what it had found is kept' if job.latest else ''}.</p>"
-        yield {why.progress: last, **self._buttons(busy=False)}
+        # A browser may skip what came just before the last of all: it is said again.
+        yield {**screen, why.progress: last, **self._buttons(busy=False)}
 
     def _keep(self, key: str, of: Question, found: Attribution, name: str) -> Run | None:
         """The run with what was found so far; None when that is of no use any more."""
