@@ -19,6 +19,7 @@ from core_models.media import LIMITS
 
 SWEEP = 30.0  # seconds from one look at what nobody needs any more to the next
 ENVELOPE = 2**16  # bytes of a form around the file in it
+PAUSE = 0.02  # seconds from one look at the queue to the next; Gradio's own is a thousandth
 
 
 def launch(
@@ -35,7 +36,9 @@ def launch(
     to come in. OSError when the port is taken.
     """
     guard = Middleware(Guard, rules(host, share, allowed), page.ready.is_set, page.line.end)
-    _, address, public = page.queue(max_size=64, api_open=False).launch(
+    queued = page.queue(max_size=64, api_open=False)
+    queued._queue.sleep_when_free = PAUSE  # else a server at rest takes twice as much of a core
+    _, address, public = queued.launch(
         server_name=host,
         server_port=port,
         share=share,
