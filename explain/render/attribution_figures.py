@@ -72,6 +72,7 @@ def _bar(figure: SubFigure, found: Attribution) -> None:
     bar = figure.colorbar(scale(found), cax=axes)
     bar.outline.set_edgecolor(LINE)
     axes.tick_params(labelsize=7)
+    axes.yaxis.get_offset_text().set(fontsize=7, color=MUTE, ha="left")
     axes.set_title("for" if found.signed else "score", fontsize=7, color=MUTE, loc="left")
     if found.signed:
         axes.set_xlabel("against", fontsize=7, loc="left")
