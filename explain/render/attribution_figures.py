@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,31 +20,53 @@ from explain.render.palette import COLOURS, INK, LINE, MUTE
 from explain.render.tint import gain, scale, tinted
 from explain.spectrogram import heights, log_mel
 
-WIDTH = 7.2  # inches: two columns of a paper
-LETTERS, WORD_LINE = 96, 0.26  # per line; inches from one line of words to the next
+LETTERS, WORD_LINE = 13.3, 0.26  # to an inch; inches from one line of words to the next
+SCALE = 0.7135  # inches to the right, for the scale
 KINDS = {"token": "tokens", "input": "input"}
 RGBA = NDArray[np.float64]
 
 
-def attribution_figure(analysis: Analysis, found: Attribution) -> Figure:
+@dataclass(frozen=True)
+class Form:
+    """width: in inches. frames: of more, those with the most score are shown. captioned: whether
+    the figure itself says what it shows and how it was made.
+    """
+
+    width: float
+    frames: int
+    captioned: bool
+
+
+PAPER = Form(7.2, 10_000, True)  # two columns of a paper
+CARD = Form(5.4, 8, False)  # one of many, in a report that says the rest
+
+
+def attribution_figure(analysis: Analysis, found: Attribution, form: Form = PAPER) -> Figure:
     """Every modality that was on, one above the other; below, the share of each."""
     shown = [m for m in MODALITIES if m in found.scores]
-    tall = [_height(found, m, analysis.clip.size) for m in shown]
+    tall = [_height(found, m, analysis.clip.size, form) for m in shown]
     bars = 0.35 + 0.2 * len(shown)
-    figure = Figure(figsize=(WIDTH, sum(tall) + bars + 0.8), layout="constrained")
-    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 0.11))[0]
+    above = 0.8 if form.captioned else 0.1
+    figure = Figure(figsize=(form.width, sum(tall) + bars + above), layout="constrained")
+    ratio = SCALE / (form.width - SCALE)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, ratio))[0]
     ratios = (*tall, bars)
     parts = left.subfigures(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for part, m in zip(parts, shown, strict=False):
-        _panel(part, analysis.clip, found, m)
+        _panel(part, analysis.clip, found, m, form)
     _shares(parts[-1].subplots(), found, shown)
     _bar(right, found)
+    if form.captioned:
+        _caption(figure, analysis, found)
+    return figure
+
+
+def _caption(figure: Figure, analysis: Analysis, found: Attribution) -> None:
     title = f"{find(found.method).title}: why {found.target.name}"
     figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left", parse_math=False)
     figure.supxlabel(
         explained(analysis, found), fontsize=6.5, color=MUTE, x=0.01, ha="left", parse_math=False
     )
-    return figure
 
 
 def explained(analysis: Analysis, found: Attribution) -> str:
@@ -78,15 +101,16 @@ def _bar(figure: SubFigure, found: Attribution) -> None:
         axes.set_xlabel("against", fontsize=7, loc="left")
 
 
-def _height(found: Attribution, m: Modality, size: tuple[int, int]) -> float:
+def _height(found: Attribution, m: Modality, size: tuple[int, int], form: Form) -> float:
     """Inches; size: of the picture."""
     grid = found.grids[m]
     if isinstance(grid, FrameGrid):
-        columns = _columns(len(grid.times))
-        each = min(1.5, size[1] / size[0]) * 0.9 * WIDTH / columns + 0.2
-        return 0.2 + -(-len(grid.times) // columns) * each
+        count = min(len(grid.times), form.frames)
+        columns = _columns(count)
+        each = min(1.5, size[1] / size[0]) * 0.9 * form.width / columns + 0.2
+        return 0.2 + -(-count // columns) * each
     if isinstance(grid, WordGrid):
-        return 0.3 + WORD_LINE * len(_lines([w.text for w in grid.words]))
+        return 0.3 + WORD_LINE * len(_lines([w.text for w in grid.words], _letters(form)))
     return 1.3
 
 
@@ -94,29 +118,41 @@ def _columns(count: int) -> int:
     return 4 if count in (7, 8) else min(count, 6)
 
 
-def _panel(figure: SubFigure, clip: Clip, found: Attribution, m: Modality) -> None:
+def _panel(figure: SubFigure, clip: Clip, found: Attribution, m: Modality, form: Form) -> None:
     grid, paint, times = found.grids[m], tinted(found, m), gain(found, m)
-    stronger = f" · drawn {times:,} × as strong" if times > 1 else ""
-    figure.suptitle(f"{NAMES[m]}{stronger}", fontsize=8, color=COLOURS[m], x=0.01, ha="left")
+    said = NAMES[m]
+    if isinstance(grid, FrameGrid) and len(grid.times) > form.frames:
+        said += f" · the {form.frames} strongest of {len(grid.times)} frames"
+    if times > 1:
+        said += f" · drawn {times:,} × as strong"
+    figure.suptitle(said, fontsize=8, color=COLOURS[m], x=0.01, ha="left")
     if isinstance(grid, FrameGrid):
-        _on_frames(figure, clip, grid, paint)
+        _on_frames(figure, clip, grid, paint, strongest(found, m, form.frames))
     elif isinstance(grid, TimeGrid):
         _on_sound(figure.subplots(), clip, grid, paint)
     elif isinstance(grid, WordGrid):
-        _on_words(figure.subplots(), [w.text for w in grid.words], paint)
+        _on_words(figure.subplots(), [w.text for w in grid.words], paint, _letters(form))
 
 
-def _on_frames(figure: SubFigure, clip: Clip, grid: FrameGrid, paint: RGBA) -> None:
+def strongest(found: Attribution, m: Modality, most: int) -> list[int]:
+    """The frames with the most score, without its sign, at most so many; in the order of time."""
+    mass = np.abs(found.placed(m)).sum(axis=(1, 2), dtype=np.float64)
+    return sorted(np.argsort(-mass, kind="stable")[:most].tolist())
+
+
+def _on_frames(
+    figure: SubFigure, clip: Clip, grid: FrameGrid, paint: RGBA, shown: list[int]
+) -> None:
     width, height = clip.size
     extent = (0.0, width, height, 0.0)
-    columns = _columns(len(grid.times))
-    every = list(figure.subplots(-(-len(grid.times) // columns), columns, squeeze=False).flat)
+    columns = _columns(len(shown))
+    every = list(figure.subplots(-(-len(shown) // columns), columns, squeeze=False).flat)
     for axes in every:
         axes.axis("off")
-    for axes, frame, heat, time in zip(every, clip.frames, paint, grid.times, strict=False):
-        axes.imshow(_grey(frame), extent=extent, cmap="gray", vmin=0, vmax=255)
-        axes.imshow(heat, extent=extent, interpolation="nearest")
-        axes.set_title(f"{time:.1f} s", fontsize=7, color=MUTE, pad=2)
+    for axes, i in zip(every, shown, strict=False):
+        axes.imshow(_grey(clip.frames[i]), extent=extent, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(paint[i], extent=extent, interpolation="nearest")
+        axes.set_title(f"{grid.times[i]:.1f} s", fontsize=7, color=MUTE, pad=2)
 
 
 def _grey(frame: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -147,28 +183,33 @@ def _on_sound(axes: Axes, clip: Clip, grid: TimeGrid, paint: RGBA) -> None:
     axes.set(xlabel="seconds", xlim=(clip.start, end), ylim=(0, 1))
 
 
-def _lines(words: list[str]) -> list[list[int]]:
+def _letters(form: Form) -> int:
+    """To a line."""
+    return int(LETTERS * form.width + 0.5)
+
+
+def _lines(words: list[str], letters: int) -> list[list[int]]:
     """The indices of the words of each line."""
     lines: list[list[int]] = [[]]
     used = 0
     for i, word in enumerate(words):
         used += len(word) + 2
-        if used > LETTERS and lines[-1]:
+        if used > letters and lines[-1]:
             lines.append([])
             used = len(word) + 2
         lines[-1].append(i)
     return lines
 
 
-def _on_words(axes: Axes, words: list[str], paint: RGBA) -> None:
+def _on_words(axes: Axes, words: list[str], paint: RGBA, letters: int) -> None:
     axes.axis("off")
-    lines = _lines(words)
+    lines = _lines(words, letters)
     for row, line in enumerate(lines):
         x = 0.5
         for i in line:
             colour = tuple(paint[i])
             axes.text(
-                x / LETTERS, len(lines) - row - 0.5, words[i][:LETTERS], va="center",
+                x / letters, len(lines) - row - 0.5, words[i][:letters], va="center",
                 family="DejaVu Sans Mono", fontsize=7, color=_ink(paint[i]), parse_math=False,
                 bbox={"boxstyle": "round,pad=0.25", "fc": colour, "ec": LINE, "lw": 0.4},
             )  # fmt: skip

@@ -16,14 +16,16 @@ NOTE_WIDTH = 140  # letters of a line below a figure
 KINDS = ("png", "svg", "pdf")
 # No date: the same run gives the same bytes.
 METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+SMALL: dict[str, Any] = {"pil_kwargs": {"quality": 80, "subsampling": 0, "optimize": True}}
 
 
-def drawn(figure: Figure, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
-    """As PNG, SVG (letters as paths) and PDF (with its fonts), by the ending of the file.
+def drawn(figure: Figure, kinds: Collection[str] = KINDS, dpi: int = DPI) -> dict[str, bytes]:
+    """As PNG, SVG (letters as paths) and PDF (with its fonts), by the ending of the file; as JPEG
+    too, where a picture must be small.
 
     The layout is found once; nothing may be added to the figure afterwards.
     """
-    figure.set_dpi(DPI)
+    figure.set_dpi(dpi)
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")
@@ -31,7 +33,8 @@ def drawn(figure: Figure, kinds: Collection[str] = KINDS) -> dict[str, bytes]:
     out = {}
     for kind in kinds:
         file = BytesIO()
-        figure.savefig(file, format=kind, dpi=DPI, metadata=METADATA.get(kind))
+        more = SMALL if kind == "jpg" else {}
+        figure.savefig(file, format=kind, dpi=dpi, metadata=METADATA.get(kind), **more)
         out[kind] = file.getvalue()
     return out
 
