@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from explain import viewer
 from explain.dataset.columns import Row
+from explain.dataset.files import put
 from explain.dataset.listing import Listing
 from explain.dataset.statistics import Summary
 from explain.export.tables import table
@@ -26,15 +26,15 @@ FLAT = ("file", "error", "answer", "probability", "right", "score", "change")
 
 def write(found: Summary, clips: Listing, out: Path) -> str:
     """report.html, rows.csv and figures/; returns what was written, for people."""
-    _put(out / "report.html", page(found, clips).encode())
-    _put(out / "rows.csv", flat(found))
+    put(out / "report.html", page(found, clips).encode())
+    put(out / "rows.csv", flat(found))
     folder = out / "figures"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.*"):
         old.unlink()
     for name, figure in dataset_figures(found):
         for kind, content in drawn(figure).items():
-            _put(folder / f"{name}.{kind}", content)
+            put(folder / f"{name}.{kind}", content)
     return "rows.parquet, rows.csv, report.html, figures/"
 
 
@@ -100,9 +100,3 @@ def _line(row: Row) -> list[Any]:
         label,
         *(share.get(m) for m in ("video", "audio", "text")),
     ]
-
-
-def _put(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.part")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +14,10 @@ from explain.dataset.columns import Row
 from explain.dataset.engines import ENGINES, Cluster
 from explain.dataset.job import Job
 from explain.dataset.listing import DatasetError, Listing
+from explain.dataset.progress import Line
 
 BATCH, PATIENCE = 8, 20.0  # rows, or seconds, after which a part is written
 ALONE = Cluster()
-PAUSE = 5.0  # seconds between lines where nobody watches
 
 
 @dataclass(frozen=True)
@@ -81,44 +80,36 @@ def lasting(out: Path) -> Iterator[Stream]:
 
 
 class Progress:
-    """One line that is written over, or now and then a new one where nobody watches."""
+    """How many clips are done, how fast, and what is wrong with some."""
 
     def __init__(self, count: int, before: int) -> None:
         self.count, self.before, self.fresh, self.errors = count, before, 0, 0
-        self.begin, self.told, self.watched = time.monotonic(), 0.0, sys.stderr.isatty()
+        self.begin, self.line = time.monotonic(), Line()
         if before:
-            print(f"{before} of {count} clips are there already.", file=sys.stderr)
+            self.line.remark(f"{before} of {count} clips are there already.")
 
     def tell(self, rows: Sequence[Row]) -> None:
         self.fresh += len(rows)
         for row in rows:
             if row.error is not None:
                 self.errors += 1
-                self._say(f"  {row.file}: {row.error}", "\n")
-        now = time.monotonic()
-        if self.watched or now - self.told > PAUSE or self._left == 0:
-            self.told = now
-            self._say(self._line(now), "" if self.watched else "\n")
+                self.line.remark(f"  {row.file}: {row.error}")
+        self.line.tell(self._said(), last=self._left == 0)
 
     def end(self) -> None:
-        if self.watched and self.fresh:
-            print(file=sys.stderr)
+        self.line.end()
 
     @property
     def _left(self) -> int:
         return self.count - self.before - self.fresh
 
-    def _line(self, now: float) -> str:
-        pace = self.fresh / max(now - self.begin, 1e-6)
+    def _said(self) -> str:
+        pace = self.fresh / max(time.monotonic() - self.begin, 1e-6)
         wrong = "" if not self.errors else f", {self.errors} error{'s' * (self.errors > 1)}"
         return (
             f"{self.before + self.fresh} of {self.count} clips, {60 * pace:.1f} a minute, "
             f"{spoken(self._left / pace)} left{wrong}"
         )
-
-    def _say(self, line: str, end: str) -> None:
-        start = "\r\x1b[K" if self.watched else ""
-        print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
 
 
 def spoken(seconds: float) -> str:

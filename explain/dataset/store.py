@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from explain.dataset.columns import Row
+from explain.dataset.files import put
 from explain.dataset.listing import DatasetError
 
 KINDS: Mapping[type, pa.DataType] = {
@@ -57,7 +58,7 @@ def agreed(out: Path, asked: Mapping[str, Any]) -> None:
                 f"The rows in {out} were made with another {' and another '.join(other)}; ask as "
                 "then, or name another folder with --out."
             )
-    _whole(path, (json.dumps(asked, indent=1, ensure_ascii=False) + "\n").encode())
+    put(path, (json.dumps(asked, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def done(out: Path, again: bool = False) -> set[str]:
@@ -153,10 +154,4 @@ def _table(path: Path, columns: list[str] | None = None) -> pa.Table:
 def _written(table: pa.Table, path: Path) -> None:
     fresh = path.with_name(f".{path.name}.part")
     parquet.write_table(table, fresh, compression="zstd")
-    os.replace(fresh, path)
-
-
-def _whole(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.part")
-    fresh.write_bytes(content)
     os.replace(fresh, path)
