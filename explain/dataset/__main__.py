@@ -116,18 +116,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explained(given: argparse.Namespace) -> int:
-    """The run and its report."""
+    """The run and its report, which has its pictures last."""
+    from explain.dataset.cases import draw, kept, swept
     from explain.dataset.engines import Cluster
-    from explain.dataset.report import write
+    from explain.dataset.report import show, write
     from explain.dataset.run import Plan, run
     from explain.dataset.summary import summary
 
     clips = listing(given.clips)
     writable(given.out)
     cluster = Cluster(given.workers, given.address)
-    rows = run(Plan(job(given), clips, given.out, given.engine, cluster, given.again))
+    asks = job(given)
+    rows = run(Plan(asks, clips, given.out, given.engine, cluster, given.again))
     found = summary(rows)
-    names = write(found, clips, given.out)
+    there = kept(found, given.out)
+    names = write(found, clips, given.out, there)
+    try:
+        fresh = draw(found, clips, asks, given.out, there)
+    except KeyboardInterrupt:
+        print(
+            f"\nexplain.dataset: Stopped; {names} are there, and the same command draws the "
+            "pictures that are missing in the report.", file=sys.stderr,
+        )  # fmt: skip
+        return STOPPED
+    if fresh:
+        show(found, clips, given.out, {**there, **fresh})
+    swept(found, given.out)
     wrong = len(rows) - len(found.good)
     print(f"{len(found.good)} clips explained, {wrong} could not be; in {given.out}: {names}")
     return 0

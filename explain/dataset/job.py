@@ -23,11 +23,11 @@ from core_models.clip import Clip, Modality
 from core_models.interface import Captioner, Decoding, Model
 from core_models.media import LIMITS, MediaError, load_clip
 from core_models.registry import find, load
-from explain.analysis import SAID, NothingToReadError, analyse, captioned
+from explain.analysis import SAID, Analysis, NothingToReadError, analyse, captioned
 from explain.cli.asking import attributions, trusts
 from explain.cli.command import Asked
 from explain.dataset.columns import Origin, Row, Seconds
-from explain.dataset.listing import Entry
+from explain.dataset.listing import DatasetError, Entry
 from explain.dataset.quick import quick
 from explain.dataset.rows import failed, row
 from explain.export.record import PACKAGES
@@ -36,7 +36,7 @@ from explain.modality.report import modalities
 from explain.question import Question, Stopped
 from explain.targets import TargetError, target
 
-KNOWN = (MediaError, NothingToReadError, TargetError, MethodError)
+KNOWN = (MediaError, NothingToReadError, TargetError, MethodError, DatasetError)
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def explained(job: Job, origin: Origin, root: Path, entries: Sequence[Entry]) ->
             ahead: Future[Read] | None = None
             since = spent()
             for entry, coming in zip_longest(entries, entries[1:]):
-                read = (ahead or beside.submit(_read, job, model, root, entry, gone)).result()
+                taken = (ahead or beside.submit(read, job, model, root, entry, gone)).result()
                 ahead = None
                 if coming is not None:
-                    ahead = beside.submit(_read, job, model, root, coming, gone)
-                made = _row(job, origin, model, entry, read)
+                    ahead = beside.submit(read, job, model, root, coming, gone)
+                made = _row(job, origin, model, entry, taken)
                 since, before = spent(), since
                 yield replace(made, seconds=replace(made.seconds, cpu=since - before))
         finally:
@@ -130,7 +130,9 @@ def said(error: BaseException) -> str:
     return first if isinstance(error, KNOWN) else f"{type(error).__name__}: {first}"
 
 
-def _read(job: Job, model: Model, root: Path, entry: Entry, gone: threading.Event) -> Read:
+def read(job: Job, model: Model, root: Path, entry: Entry, gone: threading.Event) -> Read:
+    """gone: set when nobody wants it any more."""
+
     def tick() -> None:
         if gone.is_set():
             raise Stopped
@@ -153,16 +155,20 @@ def _read(job: Job, model: Model, root: Path, entry: Entry, gone: threading.Even
     return Read(clip, why, time.perf_counter() - begin)
 
 
-def _row(job: Job, origin: Origin, model: Model, entry: Entry, read: Read) -> Row:
+def look(job: Job, model: Model, clip: Clip) -> Analysis:
+    """What the model makes of a clip: the same whenever it is asked."""
+    if job.captioned_by:
+        clip = captioned(load(job.captioned_by, torch.device(job.device)), clip)
+    return analyse(model, only(clip, job.present), decoding=job.decoding)
+
+
+def _row(job: Job, origin: Origin, model: Model, entry: Entry, taken: Read) -> Row:
     """One clip after another: nothing of one is left in the next."""
-    if read.clip is None:
-        return failed(entry, origin, read.why)
+    if taken.clip is None:
+        return failed(entry, origin, taken.why)
     try:
         begin = time.perf_counter()
-        clip = read.clip
-        if job.captioned_by:
-            clip = captioned(load(job.captioned_by, torch.device(job.device)), clip)
-        analysis = analyse(model, only(clip, job.present), decoding=job.decoding)
+        analysis = look(job, model, taken.clip)
         question = Question(analysis, target(job.target, analysis))
         report = modalities(question)
         looked = time.perf_counter()
@@ -171,7 +177,7 @@ def _row(job: Job, origin: Origin, model: Model, entry: Entry, read: Read) -> Ro
             quick(question, found) if job.trust == "quick" else trusts(analysis, found, job.trust)
         )
         end = time.perf_counter()
-        spent = Seconds(read.seconds, looked - begin, end - looked)
+        spent = Seconds(taken.seconds, looked - begin, end - looked)
         return row(entry, origin, analysis, found, tested, report, spent)
     except TargetError as error:
         if not isinstance(model, Captioner):  # no clip of this model has it

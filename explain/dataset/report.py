@@ -11,7 +11,7 @@ from explain import viewer
 from explain.dataset.columns import Row
 from explain.dataset.files import put
 from explain.dataset.listing import Listing
-from explain.dataset.statistics import Summary
+from explain.dataset.statistics import Pictures, Summary
 from explain.export.tables import table
 from explain.render.cards import CSS
 from explain.render.dataset_cards import CSS as OWN
@@ -22,11 +22,12 @@ from explain.render.draw import drawn
 from explain.viewer.standalone import STYLE, THEME
 
 FLAT = ("file", "error", "answer", "probability", "right", "score", "change")
+NONE: Pictures = {}
 
 
-def write(found: Summary, clips: Listing, out: Path) -> str:
+def write(found: Summary, clips: Listing, out: Path, pictures: Pictures) -> str:
     """report.html, rows.csv and figures/; returns what was written, for people."""
-    put(out / "report.html", page(found, clips).encode())
+    show(found, clips, out, pictures)
     put(out / "rows.csv", flat(found))
     folder = out / "figures"
     folder.mkdir(exist_ok=True)
@@ -38,8 +39,13 @@ def write(found: Summary, clips: Listing, out: Path) -> str:
     return "rows.parquet, rows.csv, report.html, figures/"
 
 
-def page(found: Summary, clips: Listing) -> str:
-    """The document."""
+def show(found: Summary, clips: Listing, out: Path, pictures: Pictures) -> None:
+    """report.html alone."""
+    put(out / "report.html", page(found, clips, pictures).encode())
+
+
+def page(found: Summary, clips: Listing, pictures: Pictures = NONE) -> str:
+    """The document; pictures: of the cases."""
     title = escape(f"{len(found.rows)} clips of {clips.name} · FusionScope")
     return f"""<!doctype html>
 <html lang="en">
@@ -53,7 +59,7 @@ def page(found: Summary, clips: Listing) -> str:
 <body>
 <main>
 <header><h1>{title}</h1><button id="theme" type="button">Dark</button></header>
-{cards(found, clips.root)}
+{cards(found, clips.root, pictures)}
 <div class="fs">{made(found, clips)}</div>
 </main>
 <script>{THEME}</script>

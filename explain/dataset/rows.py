@@ -56,7 +56,7 @@ def row(
         present=analysis.present,
         text=" ".join(word.text for word in clip.words),
         answer=analysis.answer,
-        probability=_sure(analysis),
+        probability=sure(analysis),
         right=analysis.answer in entry.labels if entry.labels else None,
         target=report.target.asked,
         score=float(scored[-1]),
@@ -67,13 +67,13 @@ def row(
         ),
         combinations=_combinations(report),
         layers=_layers(analysis),
-        explanations=tuple(_explanation(a, tests.get(a.method)) for a in found),
+        explanations=tuple(explanation(a, tests.get(a.method)) for a in found),
         notices=analysis.notices,
         seconds=seconds,
     )  # fmt: skip
 
 
-def _sure(analysis: Analysis) -> float:
+def sure(analysis: Analysis) -> float:
     """The probability of the answer; of a caption, the geometric mean over its words."""
     if analysis.caption is None:
         return analysis.top[0][1]
@@ -111,7 +111,8 @@ def _layers(analysis: Analysis) -> tuple[Layer, ...]:
     )  # fmt: skip
 
 
-def _explanation(found: Attribution, tested: Trust | None) -> Explanation:
+def explanation(found: Attribution, tested: Trust | None = None) -> Explanation:
+    """What a row says of one map."""
     faithful = tested.faithfulness if tested else None
     curves = faithful.all if faithful and not faithful.all.why else None
     complete = tested.completeness if tested else None

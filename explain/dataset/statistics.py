@@ -10,6 +10,8 @@ from explain.dataset.pid import Measured
 
 Z = 1.96  # of a 95% interval
 FEW = 5  # clips from which on a mean has an interval
+# By the id of a row and the method: a JPEG of the map, or a sentence why there is none.
+Pictures = Mapping[tuple[str, str], bytes | str]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class Faith:
     infidelity: Mean | None
     most: tuple[tuple[Row, Explanation], ...]
     least: tuple[tuple[Row, Explanation], ...]
+
+    @property
+    def cases(self) -> tuple[tuple[Row, Explanation], ...]:
+        """Those of both ends."""
+        return self.most + self.least
 
 
 @dataclass(frozen=True)

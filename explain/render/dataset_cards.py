@@ -13,6 +13,7 @@ from explain.dataset.statistics import (
     Group,
     Interplay,
     LayerStatistics,
+    Pictures,
     Split,
     Summary,
 )
@@ -24,13 +25,13 @@ CSS = (Path(__file__).parent / "dataset_cards.css").read_text()
 CATEGORIES, MOST, FILES = 60, 12, 50  # that are listed; notices; files of an error
 
 
-def cards(found: Summary, root: Path) -> str:
-    """All cards that there is something for."""
+def cards(found: Summary, root: Path, pictures: Pictures) -> str:
+    """All cards that there is something for; pictures: of the cases."""
     made = (
         facts(found),
         contributions(found),
         together(found.splits, found.interplay),
-        *(faithful(x, root) for x in found.faith),
+        *(faithful(x, root, pictures) for x in found.faith),
         layers(found.layers),
         wrong(found),
     )

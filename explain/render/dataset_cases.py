@@ -9,9 +9,12 @@ from html import escape
 from pathlib import Path
 
 from core_models.clip import MODALITIES
+from explain.attention.maps import NAMES
 from explain.dataset.columns import Explanation, Row
-from explain.dataset.statistics import Faith
+from explain.dataset.statistics import Faith, Pictures
+from explain.methods.registry import METHODS
 from explain.render.dataset_parts import card, note, percent, signed, title
+from explain.viewer.standalone import data_url
 
 ORDERS = {
     "better than random": "good",
@@ -21,7 +24,7 @@ ORDERS = {
 }
 
 
-def faithful(found: Faith, root: Path) -> str:
+def faithful(found: Faith, root: Path, pictures: Pictures) -> str:
     """How often one method's order was better than random, and the cases at both ends."""
     name = escape(title(found.method))
     if not found.orders:
@@ -36,10 +39,10 @@ def faithful(found: Faith, root: Path) -> str:
     more = [f"effect {signed(found.effect)} standard deviations of random orders" if found.effect
             else "", f"completeness missed by {percent(found.missed)}" if found.missed else "",
             f"infidelity {found.infidelity.mean:.2f}" if found.infidelity else ""]  # fmt: skip
-    cases = (
+    cases = _key(found, pictures) + (
         '<div class="fd-two">'
-        f"<div><h4>Most faithful</h4>{_cases(found.most, root)}</div>"
-        f"<div><h4>Least faithful</h4>{_cases(found.least, root)}</div></div>"
+        f"<div><h4>Most faithful</h4>{_cases(found.most, root, pictures)}</div>"
+        f"<div><h4>Least faithful</h4>{_cases(found.least, root, pictures)}</div></div>"
     )
     return card(
         f"Can it be trusted? {name}",
@@ -50,18 +53,48 @@ def faithful(found: Faith, root: Path) -> str:
     )
 
 
-def _cases(cases: Sequence[tuple[Row, Explanation]], root: Path) -> str:
+def _key(found: Faith, pictures: Pictures) -> str:
+    """How to read the pictures, where there are any."""
+    if not any(isinstance(pictures.get((row.id, x.method)), bytes) for row, x in found.cases):
+        return ""
+    about = next((m.about for m in METHODS if m.name == found.method), "")
+    return note(
+        "In the pictures the colours are scores, on one scale over frames, sound and words; what "
+        f"would be too weak to be seen is drawn so many times as strong. {escape(about)}"
+    )
+
+
+def _cases(cases: Sequence[tuple[Row, Explanation]], root: Path, pictures: Pictures) -> str:
     lines = "".join(
-        f'<tr><td class="fd-file">{escape(row.file)}<br><small>{escape(_answered(row))}</small>'
-        f"<details><summary>look at it</summary><code>{escape(command(row, x, root))}</code>"
-        f'</details></td><td class="fc-num">{(x.effect or 0):+.1f}</td>'
+        f'<tr class="fd-case"><td class="fd-file">{escape(row.file)}<br>'
+        f"<small>{escape(_answered(row))}</small></td>"
+        f'<td class="fc-num">{_effect(x)}</td>'
         f'<td class="fc-num">{(x.p or 0):.3f}</td></tr>'
+        f'<tr><td colspan="3">{_picture(row, x, pictures.get((row.id, x.method), b""))}'
+        f"<details><summary>look closer</summary><code>{escape(command(row, x, root))}</code>"
+        "</details></td></tr>"
         for row, x in cases
     )
     return (
         '<table class="fc-table"><tr><th>clip</th><th class="fc-num">effect</th>'
         f'<th class="fc-num">p</th></tr>{lines}</table>'
     )
+
+
+def _effect(found: Explanation) -> str:
+    return f"{found.effect or 0:+.1f}".replace("-", "−")
+
+
+def _picture(row: Row, found: Explanation, picture: bytes | str) -> str:
+    """The map, or why it cannot be shown; nothing while it is not drawn."""
+    if isinstance(picture, str):
+        return note(f"There is no picture. {escape(picture)}")
+    if not picture:
+        return ""
+    shares = {NAMES[m]: getattr(found, m) for m in MODALITIES}
+    told = ", ".join(f"{name} {x:.0%}" for name, x in shares.items() if x is not None)
+    said = f"{title(found.method)} on {row.file}, target {found.target}; of all scores: {told}."
+    return f'<img class="fd-map" alt="{escape(said)}" src="{data_url(picture, "image/jpeg")}">'
 
 
 def command(row: Row, found: Explanation, root: Path) -> str:
