@@ -23,7 +23,12 @@ from explain.export.arrays import arrays, cells, npz
 from explain.methods.registry import METHODS, MethodError, find
 from explain.modality.report import modalities
 from explain.question import Question
-from explain.render.attribution_figures import attribution_figure, explained
+from explain.render.attribution_figures import (
+    CARD,
+    attribution_figure,
+    explained,
+    strongest,
+)
 from explain.render.draw import KINDS, drawn
 from explain.render.tint import gain, limit, tint, tinted
 from explain.targets import Target, target
@@ -169,6 +174,29 @@ def test_a_map_of_nothing_is_drawn_and_said(analysis: Analysis, signed: bool) ->
     assert drawn(attribution_figure(analysis, none), ["png"])["png"]
     assert record.measured(none, analysis)["notices"]
     assert not any(tinted(none, m)[..., 3].any() for m in none.scores)
+
+
+def test_the_strongest_frames_are_shown_in_their_order() -> None:
+    grid = FrameGrid(np.arange(5.0), 1, 2)
+    one = made(
+        video=grid
+    )  # 0 1, -2 3, -4 5, 6 -7, 8 -9 after the sum of absolute ones: 1 5 9 13 17
+    assert strongest(one, "video", 2) == [3, 4] and strongest(one, "video", 9) == list(range(5))
+    early = replace(one, scores={"video": np.array([0, 1, 0, 0, -9, 1, 0, 0, 2, 2], np.float32)})
+    assert strongest(early, "video", 3) == [0, 2, 4]
+
+
+def test_a_map_in_a_report_is_small_and_says_what_it_leaves_out(
+    looked: Analysis, found: list[Attribution]
+) -> None:
+    figure = attribution_figure(looked, found[0], replace(CARD, frames=1))
+    assert figure.get_supxlabel() == "" and figure.get_suptitle() == ""
+    titles = [part.get_suptitle() for part in figure.subfigs[0].subfigs]
+    grid = found[0].grids.get("video")
+    if isinstance(grid, FrameGrid) and len(grid.times) > 1:
+        assert f"the 1 strongest of {len(grid.times)} frames" in titles[0]
+    (content,) = drawn(attribution_figure(looked, found[0], CARD), ["jpg"], 150).values()
+    assert content.startswith(b"\xff\xd8") and len(content) < 150_000
 
 
 def test_colours_show_sign_and_strength() -> None:

@@ -1,4 +1,4 @@
-"""The same rows from two Ray workers as from one process."""
+"""The same rows and report from two Ray workers as from one process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_two_workers_give_the_rows_of_one_process(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PYTHONPATH", os.getcwd())
     given = [str(clips), "--model", str(WEIGHTS / "planted" / "late"), "--device", "cpu",
-             "--trust", "none", "--method", "token-input-x-gradient"]  # fmt: skip
+             "--method", "token-input-x-gradient"]  # fmt: skip
     alone, spread = tmp_path / "alone", tmp_path / "spread"
     assert main([*given, "--out", str(alone)]) == 0
     over = [*given, "--engine", "ray", "--workers", "2", "--out", str(spread)]
@@ -62,6 +62,7 @@ def test_two_workers_give_the_rows_of_one_process(
     found = rows(spread)
     assert len(found) == CLIPS and sum(bool(row.error) for row in found) == 1
     assert found == rows(alone)
+    assert (spread / "report.html").read_bytes() == (alone / "report.html").read_bytes()
     assert not (home / ".ray").exists()  # no token, no log of it is left behind
 
 
