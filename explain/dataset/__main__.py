@@ -141,7 +141,8 @@ def explained(given: argparse.Namespace) -> int:
         return STOPPED
     if fresh:
         show(found, clips, given.out, {**there, **fresh})
-    swept(found, given.out)
+    if swept(found, given.out):
+        names += ", cases/"
     wrong = len(rows) - len(found.good)
     print(f"{len(found.good)} clips explained, {wrong} could not be; in {given.out}: {names}")
     return 0

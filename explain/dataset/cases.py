@@ -74,10 +74,12 @@ def draw(found: Summary, clips: Listing, job: Job, out: Path, there: Pictures) -
     return fresh
 
 
-def swept(found: Summary, out: Path) -> None:
-    """Remove the pictures of what is no longer a case."""
-    for old in {*(out / FOLDER).glob("*.jpg")} - {place(out, *case) for case in cases(found)}:
+def swept(found: Summary, out: Path) -> bool:
+    """Remove the pictures of what is no longer a case; whether there are others."""
+    there, wanted = {*(out / FOLDER).glob("*.jpg")}, {place(out, *x) for x in cases(found)}
+    for old in there - wanted:
         old.unlink()
+    return bool(there & wanted)
 
 
 def looked(job: Job, model: Model, clips: Listing, row: Row) -> Analysis:
