@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from app.spare import noted
 from app.storage import written
 from core_models.checkpoint import weight_hashes
@@ -93,15 +95,16 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Bytes that it holds in memory."""
-        tensors = [*self.full.inputs.values.values(), *self.full.tokens.values.values()]
-        arrays = [*self.full.attention.values(), *self.now.attention.values()]
-        arrays += self.full.towers.values()
+        """Bytes that it holds in memory; what is held by two counts once."""
+        full = self.full
+        tensors = [*full.inputs.values.values(), *full.tokens.values.values()]
+        arrays: list[NDArray[Any]] = [full.clip.frames, full.clip.waveform]
+        for maps in (full.towers, full.attention, self.now.attention):
+            arrays += maps.values()
         arrays += [x for r in self.reasons for x in r.found.scores.values()]
-        clip = self.full.clip
-        held = sum(t.nbytes for t in tensors) + sum(a.nbytes for a in arrays)
-        held += sum(len(r.drawn.content) for r in self.reasons)
-        return held + clip.frames.nbytes + clip.waveform.nbytes
+        held = {t.data_ptr(): t.nbytes for t in tensors}
+        held |= {a.ctypes.data: a.nbytes for a in arrays}
+        return sum(held.values()) + sum(len(r.drawn.content) for r in self.reasons)
 
 
 def begin(

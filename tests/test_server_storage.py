@@ -201,6 +201,15 @@ def test_explanations_count(analysis: Analysis) -> None:
     runs.close()
 
 
+def test_what_is_held_by_two_counts_once(analysis: Analysis) -> None:
+    runs = Runs()
+    run = made(runs, analysis, "mine")
+    lone = replace(analysis, attention={n: a.copy() for n, a in analysis.attention.items()})
+    maps = sum(a.nbytes for a in analysis.attention.values())
+    assert run.now is run.full and replace(run, now=lone).size == run.size + maps
+    runs.close()
+
+
 def test_ids_cannot_be_guessed(caam: CAAM, clip: Clip, file: Path, tmp_path: Path) -> None:
     ids = {begin(caam, clip, file, tmp_path, ON, {}).id for _ in range(2)}
     assert len(ids) == 2 and all(len(name) >= 22 for name in ids)  # 128 bits
