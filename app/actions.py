@@ -12,7 +12,8 @@ import gradio as gr
 import torch
 
 from app.analysing import Asked, Stage, stages
-from app.jobs import BusyError, Line, aside, asker, once
+from app.jobs import aside, asker, once
+from app.line import BusyError, Line
 from app.problems import problem, told
 from app.session import Run, command, exported, film, filmed, shown, switched
 from app.sidebar import MODEL, Sidebar

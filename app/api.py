@@ -18,7 +18,8 @@ from gradio.events import api
 from app import storage
 from app.analysing import Asked, stages
 from app.answers import Analysed, Attributed, Compared, analysed, attributed, changed, lists
-from app.jobs import Job, Line, aside, asker
+from app.jobs import Job, aside, asker
+from app.line import Line
 from app.session import Run, exported, reasoned, switched
 from app.spare import spared
 from app.store import Runs

@@ -10,7 +10,8 @@ from typing import Any
 import gradio as gr
 
 from app import controls
-from app.jobs import Job, Line, asker
+from app.jobs import Job, asker
+from app.line import Line
 from app.problems import problem
 from app.session import Run, reasoned, shown
 from app.spare import spared

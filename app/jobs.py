@@ -1,4 +1,4 @@
-"""The one queue for the device: who computes now, who waits, and what ends a job."""
+"""One piece of work: when it computes, what ends it, and who follows it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import gradio as gr
 
 from app.memory import bare, freed, trimmed
 from explain.question import Stopped
+
+if TYPE_CHECKING:
+    from app.line import Line
 
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
 SHARES = (2.0, 20.0)  # seconds of the device after which a job lets shorter ones go first
@@ -20,106 +22,12 @@ SLICE = 1.0  # seconds that long jobs compute in turn
 TICK = 0.02  # seconds from one look at who else waits to the next, as ticks come often
 PATIENT = 10.0  # seconds of waiting after which a job goes first, for a slice
 GRACE = 2.0  # seconds after which the device is taken from a job that does not stop
-TYPICAL = 5.0  # seconds of the device that a job takes, before it is known
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class BusyError(Exception):
-    """No further job can be taken; str is one sentence for the user."""
-
-
 class TooLongError(Exception):
     """A job took longer than it may; str is one sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What jobs may cost. jobs: at once, waiting ones too; each: of one session; seconds: of work
-    of one job; sides: jobs that read media at once, beside the device, and half as many exports.
-    """
-
-    jobs: int = 32
-    each: int = 8
-    seconds: float = 900.0
-    sides: int = 4
-
-
-class Line:
-    """The queue. The device goes to the job that has used it least; of those alike, to the first.
-
-    Long jobs give way at their ticks, so that a switch of a modality need not wait for them; who
-    has waited long goes first for a slice, so that no stream of short jobs keeps it from its end.
-    """
-
-    def __init__(self, bounds: Bounds = Bounds()) -> None:
-        self.bounds = bounds
-        self.changed = threading.Condition()
-        self.jobs: list[Job[Any]] = []
-        self.holder: Job[Any] | None = None
-        self.sides = threading.BoundedSemaphore(bounds.sides)
-        self.exports = threading.BoundedSemaphore(max(1, bounds.sides // 2))
-        self._typical: dict[str, float] = {}
-
-    def enter(self, session: str, name: str) -> Job[Any]:
-        """A new job; BusyError where there are too many."""
-        with self.changed:
-            own = sum(job.session == session for job in self.jobs)
-            if own >= self.bounds.each:
-                raise BusyError(
-                    f"You have {own} jobs under way, the most that one visitor may have; wait for "
-                    "one to end, or stop one."
-                )
-            if len(self.jobs) >= self.bounds.jobs:
-                raise BusyError(
-                    f"The server is full: {len(self.jobs)} jobs are under way or wait. "
-                    "Try again in a minute."
-                )
-            job: Job[Any] = Job(self, session, name)
-            self.jobs.append(job)
-            return job
-
-    def leave(self, job: Job[Any]) -> None:
-        """The job is over."""
-        with self.changed:
-            if job in self.jobs:
-                self.jobs.remove(job)
-            if not job.halted:
-                known = self._typical.get(job.name, job.used)
-                self._typical[job.name] = 0.7 * known + 0.3 * job.used
-            self.changed.notify_all()
-
-    def end(
-        self, session: str, before: float | None = None, kinds: tuple[str, ...] = ("",)
-    ) -> None:
-        """Halt the jobs of a session. before: those alone that began earlier, by the monotonic
-        clock; kinds: those alone whose names begin so.
-        """
-        with self.changed:
-            ending = [job for job in self.jobs if job.session == session]
-            ending = [job for job in ending if job.name.startswith(kinds)]
-            if before is not None:
-                ending = [job for job in ending if job.begun < before]
-        for job in ending:
-            job.halt()
-
-    def first(self) -> Job[Any] | None:
-        """Whose turn it is, of those that want the device."""
-        return min((job for job in self.jobs if job.wants), key=lambda j: j.place, default=None)
-
-    def ahead(self, job: Job[Any]) -> list[Job[Any]]:
-        """Those that compute before a job does."""
-        with self.changed:
-            return [j for j in self.jobs if (j.wants or j is self.holder) and j.place < job.place]
-
-    def wait(self, job: Job[Any]) -> float:
-        """Seconds that a job is expected to wait for the device."""
-        left = 0.0
-        for other in self.ahead(job):
-            rest = max(SLICE, self._typical.get(other.name, TYPICAL) - other.spent)
-            share = next((s for s in SHARES if other.spent < s), other.spent + SLICE)
-            left += min(rest, share - other.spent) if other.rank >= job.rank else rest
-        return left
 
 
 class Job(Generic[T]):

@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobs import Line, asker, once
+from app.jobs import asker, once
+from app.line import Line
 from app.problems import problem
 from app.session import Run, told
 from app.spare import spared

@@ -15,7 +15,8 @@ from typing import Any
 import gradio as gr
 import torch
 
-from app.jobs import BusyError, TooLongError
+from app.jobs import TooLongError
+from app.line import BusyError
 from app.memory import freed
 from core_models.checkpoint import CheckpointError
 from core_models.media import MediaError

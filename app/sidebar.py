@@ -12,7 +12,8 @@ import torch
 
 from app.ahead import Ahead
 from app.example import example
-from app.jobs import Job, Line, aside, asker
+from app.jobs import Job, aside, asker
+from app.line import Line
 from app.poster import facts, seen
 from app.problems import problem
 from core_models.describer import UNCLEAR, describe

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobs import BusyError, Job, Line, asker
+from app.jobs import Job, asker
+from app.line import BusyError, Line
 from app.problems import problem, told
 from app.session import Reason, Run, judged
 from app.spare import spared

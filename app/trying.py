@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from app.jobs import Job, Line, asker
+from app.jobs import Job, asker
+from app.line import Line
 from app.modalities import aim, cards
 from app.problems import problem
 from app.region import drawable
