@@ -12,6 +12,7 @@ from app.actions import NO_COMPARISON, READER, Actions, Content
 from app.explaining import Explaining
 from app.jobs import asker
 from app.line import Bounds, Line
+from app.outputs import Sparing
 from app.problems import guard_all
 from app.sidebar import sidebar
 from app.storage import Room
@@ -32,7 +33,7 @@ IN_BUNDLE = (
 CLICK = "() => setTimeout(() => document.querySelector('#download').click(), 50)"
 
 
-class Dashboard(gr.Blocks):
+class Dashboard(Sparing):
     """The page, and what it works with. ready: the models are loaded."""
 
     def __init__(self, line: Line, runs: Runs) -> None:

@@ -94,7 +94,8 @@ class Explaining:
         last = ""
         if job.latest is None or job.latest.done < 1:
             last = f"<p>Stopped{'; what it had found is kept' if job.latest else ''}.</p>"
-        # A browser may skip what came just before the last of all: it is said again.
+        # The browser makes each answer out of the one before, in place, and draws it later: what
+        # came a moment ago is said again.
         yield {**screen, why.progress: last, **self._buttons(busy=False)}
 
     def _keep(self, key: str, of: Question, found: Attribution, name: str) -> Run | None:

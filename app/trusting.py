@@ -86,7 +86,6 @@ class Trusting:
         )
         try:
             busy = {why.test: gr.Button("Testing…", interactive=False, visible=True)}
-            card: dict[Any, Any] = {}
             yield busy
             for result in job.follow(tests):
                 if result is None:
@@ -96,12 +95,10 @@ class Trusting:
                 self._keep(run.id, reason.id, known)
                 bar = "" if known.done == 1 else progress(job, known.done, timed=False)
                 note = f"<p>{said}</p>" if said else ""
-                card = {why.trust: bar + note + trust_card(known)}
-                yield card
+                yield {why.trust: bar + note + trust_card(known)}
             if job.halted:
                 return
-            # A browser may skip what came just before the last of all: it is said again.
-            yield {**card, why.test: gr.Button(TEST, interactive=True, visible=not slow)}
+            yield {why.test: gr.Button(TEST, interactive=True, visible=not slow)}
         except Exception as error:
             again = gr.Button(TEST, interactive=True, visible=True)
             yield {why.trust: problem(error), why.test: again}
