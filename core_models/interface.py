@@ -161,6 +161,12 @@ class Caption:
     owner: tuple[int, ...]
     beams: tuple[Beam, ...] = ()
 
+    @property
+    def output(self) -> Output:
+        """What `given` answers where the caption was written: log-probabilities (1, W)."""
+        chances = torch.tensor([[word.probability for word in self.words]], dtype=torch.float64)
+        return Output(chances.log().float(), independent=True)
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -191,9 +197,10 @@ class Captioner(Protocol):
         present: Tensor | None = None,
         decoding: Decoding = Decoding(),
         stop: Callable[[], bool] | None = None,
+        record: Trace | None = None,
     ) -> Caption:
         """Search for a caption; present has one row. stop, asked at every step, ends the search
-        early with what there is.
+        early with what there is. record: takes the maps that `given` records of this caption.
         """
         ...
 

@@ -191,16 +191,17 @@ class MICap(nn.Module):
         present: Tensor | None = None,
         decoding: Decoding = Decoding(),
         stop: Callable[[], bool] | None = None,
+        record: Trace | None = None,
     ) -> Caption:
         """The best caption that a beam search finds; present has one row."""
-        memory = self.memory(tokens.only(present))
+        memory = self.memory(tokens.only(present), record)
         found = search(self.decoder, memory, decoding, stop)[0]
-        told = [self._told(memory, pieces) for pieces in found]
+        told = [self._told(memory, x, None if i else record) for i, x in enumerate(found)]
         return replace(told[0], beams=tuple(beam for caption in told for beam in caption.beams))
 
-    def _told(self, memory: Memory, pieces: Sequence[int]) -> Caption:
+    def _told(self, memory: Memory, pieces: Sequence[int], record: Trace | None) -> Caption:
         """A candidate with the chances that the model gives it; its one beam is itself."""
-        told = self.score(memory, torch.tensor([pieces], device=self.device))
+        told = self.score(memory, torch.tensor([pieces], device=self.device), record)
         said = told[0].double().cpu().numpy()  # (L,)
         texts, owner = join([self.config.vocabulary[piece] for piece in pieces if piece != END])
         sums = np.bincount(np.array(owner, int), said[: len(owner)], len(texts))  # (W,)

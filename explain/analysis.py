@@ -39,6 +39,7 @@ SAID: Mapping[Modality, str] = {
     "text": "the text",
 }
 NEAR = Place(0.0, 0.0)
+SILENT = Caption("", (), (), ())  # before a caption is written
 WHAT = {"video": "a picture", "audio": "sound", "text": "text"}
 GIVE = {
     "video": "choose a clip with a video track.",
@@ -157,15 +158,14 @@ def analyse(
         tokens = model.encode(inputs, record=trace)
         tick()
         reference, here = getattr(model, "reference", None), joint(model, tokens)
-        captioner, caption = None, None
+        captioner = None
         if isinstance(model, Captioner):
-            captioner, caption = model, _generated(model, tokens, None, decoding, tick)
-            model = model.given(caption)
+            captioner, model = model, model.given(SILENT)
     layout, none = model.layout(inputs), np.zeros(0, np.float32)
     towers, unplaced = reduced(trace, layout)
     blank = Analysis(
         model, inputs, tokens, layout, (), none, {}, {}, {}, 0.0,
-        towers, unplaced, captioner, caption, decoding,
+        towers, unplaced, captioner, None, decoding,
         familiarity(reference, here) if reference else {},
         closeness(reference, here) if reference else {},
     )  # fmt: skip
@@ -188,11 +188,12 @@ def toggle(
             "Nothing is left for the model to read; switch on a modality that the clip has."
         )
     with torch.no_grad():
-        rows = presence(tokens, [used])
-        if analysis.captioner is not None and used != there:
-            analysis = _captioned(analysis, rows, tick)
-        model, trace = analysis.model, Trace()
-        output = model.fuse(tokens, rows, record=trace)
+        rows, trace = presence(tokens, [used]), Trace()
+        if analysis.captioner and (analysis.caption is None or used != there):
+            analysis, output = _captioned(analysis, analysis.captioner, rows, trace, tick)
+        else:
+            output = analysis.model.fuse(tokens, rows, record=trace)
+        model = analysis.model
         attention = kept(trace, used)
         top = int(output.logits[0].argmax())
         base = chance(output, top)
@@ -216,27 +217,23 @@ def toggle(
     )
 
 
-def _captioned(analysis: Analysis, rows: Tensor, tick: Callable[[], None]) -> Analysis:
-    """With the caption that is written from what is present."""
-    captioner = analysis.captioner
-    assert captioner is not None
-    caption = _generated(captioner, analysis.tokens, rows, analysis.decoding, tick)
-    model = captioner.given(caption)
-    return replace(analysis, model=model, caption=caption, layout=model.layout(analysis.inputs))
-
-
-def _generated(
+def _captioned(
+    analysis: Analysis,
     captioner: Captioner,
-    tokens: Tokens,
-    rows: Tensor | None,
-    decoding: Decoding,
+    rows: Tensor,
+    record: Trace,
     tick: Callable[[], None],
-) -> Caption:
+) -> tuple[Analysis, Output]:
+    """With the caption that is written from what is present, and what is said of its words."""
+
     def stop() -> bool:
         tick()
         return False
 
-    return captioner.generate(tokens, rows, decoding, stop)
+    caption = captioner.generate(analysis.tokens, rows, analysis.decoding, stop, record)
+    model = captioner.given(caption)
+    layout = model.layout(analysis.inputs)
+    return replace(analysis, model=model, caption=caption, layout=layout), caption.output
 
 
 def captioned(model: Model, clip: Clip, tick: Callable[[], None] = on) -> Clip:

@@ -171,6 +171,22 @@ def test_what_the_search_says_is_what_the_forced_pass_scores(small: MICap) -> No
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("there", ROWS[1:])
+def test_what_is_recorded_of_a_caption_is_what_the_forced_pass_records(
+    small: MICap, there: tuple[Modality, ...]
+) -> None:
+    one, written, forced = tokens(small), Trace(), Trace()
+    row = presence(one, [there])
+    said = small.generate(one, row, record=written)
+    output = small.given(said).fuse(one, row, record=forced)
+    assert list(written) == list(forced) and said == small.generate(one, row)
+    for name, weights in written.items():
+        torch.testing.assert_close(weights, forced[name], atol=1e-5, rtol=0)
+    torch.testing.assert_close(said.output.logits, output.logits, atol=1e-5, rtol=0)
+    assert said.output.independent and output.independent
+
+
+@torch.no_grad()
 def test_the_search_keeps_to_its_wishes(small: MICap) -> None:
     one = tokens(small)
     assert len(small.generate(one, decoding=Decoding(min_length=9)).pieces) >= 9
