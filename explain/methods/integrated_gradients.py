@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Annotated
 
 import torch
@@ -87,4 +87,4 @@ def integrated(asked: call.Call, steps: int) -> Iterator[Step]:
 
 def summed(parts: Sequence[Part]) -> list[Tensor]:
     """Over all parts, stream by stream."""
-    return [torch.stack(some).sum(dim=0) for some in zip(*(x.found for x in parts), strict=True)]
+    return [reduce(torch.add, some) for some in zip(*(x.found for x in parts), strict=True)]
