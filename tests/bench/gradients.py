@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from explain.methods.relevance import Watched, carried
 from explain.methods.relevance_rules import rule_5
 from explain.methods.wiring import wiring
 from explain.question import Question
-from tests.bench.measure import Contest, peak
+from tests.bench.measure import Contest, alone, peak, returning
 from tests.bench.stage import Stage, full
 
 CAAM, MBT, MICAP = "caam-msrvtt", "mbt-grid", "micap-msrvtt"
@@ -44,8 +45,7 @@ def contests(stage: Stage) -> list[Contest]:
                 lambda: _missed(stage, integral()[-1].scores),
                 lambda: _missed(stage, _captum(stage.question(MBT))), 1.0, unit="of the score"),
         Contest(f"what {SOME} steps of them hold in memory", "Captum's own call",
-                lambda: peak(ask(MBT, "integrated-gradients", steps=SOME)),
-                lambda: peak(lambda: _captum(stage.question(MBT), SOME, whole=True)),
+                partial(_held, stage, _some), partial(_held, stage, _all_at_once),
                 1 / 3, unit="bytes"),
         Contest("integrated gradients of the picture alone", "of picture and sound",
                 lambda: _picture(stage.question(MBT)), integral, 1 / 1.35, rounds=2),
@@ -76,6 +76,27 @@ def _spared(stage: Stage, model: str, method: str) -> int:
     question = replace(stage.question(model), room=BUDGET)
     assert question.empty  # from a pass of the towers
     return peak(lambda: list(find(method).run(question)))
+
+
+def _held(stage: Stage, work: Callable[[Stage], Any]) -> int:
+    """Bytes that work takes in a new process, done for the second time."""
+    return int(alone(_peak, stage.folder, stage.device, torch.get_num_threads(), work))
+
+
+def _peak(folder: Path, device: torch.device, threads: int, work: Callable[[Stage], Any]) -> int:
+    torch.set_num_threads(threads)
+    returning()
+    stage = Stage(folder, device)
+    work(stage)
+    return peak(partial(work, stage))
+
+
+def _some(stage: Stage) -> list[Step]:
+    return _ask(stage, MBT, "integrated-gradients", steps=SOME)()
+
+
+def _all_at_once(stage: Stage) -> dict[Stream, Tensor]:
+    return _captum(stage.question(MBT), SOME, whole=True)
 
 
 def _captum(question: Question, steps: int = STEPS, whole: bool = False) -> dict[Stream, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from core_models.training.cost import spent
 
 Work = Callable[[], Any]
 CPU, WALL = 0, 1
+MMAP_THRESHOLD, LARGE = -3, 2**16  # of malloc.h; bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,19 @@ def measure(contests: Iterable[Contest], rounds: int) -> Iterator[Result]:
             times = dict(_timed(*work, contest.ahead) for work in (pair if i % 2 else pair[::-1]))
             taken.append([times[side] * contest.scale[side] for side in (0, 1)])
         yield Result(contest, np.array(taken))
+
+
+def alone(work: Callable[..., float], *given: Any) -> float:
+    """What a function says in a new process, where nothing was done before."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, given)
+
+
+def returning() -> None:
+    """From now on this process gives back each tensor's memory as soon as it is freed. Else the C
+    library keeps what it likes of it, and counts it again and again.
+    """
+    ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, LARGE)
 
 
 def peak(work: Work) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import tempfile
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from core_models.interface import Captioner
 from core_models.media import load_clip
 from core_models.registry import load
-from tests.bench.measure import Contest
+from tests.bench.measure import Contest, alone
 from tests.bench.page import MODEL, browsing, first_look, opened, quiet, rest
 from tests.bench.scenes import repeated, scene
 from tests.bench.stage import TEXT, Stage, full
@@ -31,7 +29,6 @@ from tests.page import WAIT
 HD, MINUTES = (1280, 720), 10
 COLD, BESIDE = 15.0, 150.0  # s; MB
 TICKS, PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def contests(stage: Stage) -> Iterator[Contest]:
@@ -70,7 +67,8 @@ def beside(browser: Browser, short: Path, long: Path) -> float:
             most = fresh.peak(partial(fresh.look, long))
         finally:
             fresh.stop()
-    return most - float(np.median([forward_alone(short) for _ in range(3)]))
+    threads = torch.get_num_threads()
+    return most - float(np.median([alone(forward, short, threads) for _ in range(3)]))
 
 
 class Fresh:
@@ -147,18 +145,8 @@ def decodes(pid: int) -> bool:
     return b"core_models.decoder" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def forward_alone(short: Path) -> float:
+def forward(short: Path, threads: int) -> float:
     """MB that a forward takes beyond the loaded model, in a process that does nothing else."""
-    here, there = SPAWN.Pipe(duplex=False)
-    child = SPAWN.Process(target=_forward, args=(short, torch.get_num_threads(), there))
-    child.start()
-    there.close()
-    told = float(here.recv())
-    child.join()
-    return told
-
-
-def _forward(short: Path, threads: int, answer: Connection) -> None:
     torch.set_num_threads(threads)
     model = load(MODEL, torch.device("cpu"))
     assert not isinstance(model, Captioner)
@@ -168,4 +156,4 @@ def _forward(short: Path, threads: int, answer: Connection) -> None:
     full(model, model.prepare(replace(clip, waveform=sound, duration=60.0 * MINUTES)))
     most = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
     assert most
-    answer.send(int(most[1]) / 1024 - loaded)
+    return int(most[1]) / 1024 - loaded

@@ -31,7 +31,8 @@ class Stage:
     @cached_property
     def file(self) -> Path:
         """Ten seconds of picture and sound."""
-        return film(self.folder / "ten.mp4", SECONDS)
+        path = self.folder / "ten.mp4"
+        return path if path.exists() else film(path, SECONDS)
 
     @cache  # noqa: B019
     def model(self, name: str) -> Model:
