@@ -20,30 +20,43 @@ const SIGNED = table("0b6f9c 1e8fbf 5cb8dc ffffff f28a9b d9405c c01f40"); // whi
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 // Where a value stands in [low, high], as 0..1.
-const level = (value, [low, high]) => clamp((value - low) / (high - low || 1), 0, 1);
+const level = (value, range) => clamp((value - range[0]) / (range[1] - range[0] || 1), 0, 1);
 
 // Low values stay transparent, so that the picture beneath is seen.
 const veil = (t) => Math.min(1, 1.15 * t * t * (3 - 2 * t) + 0.12 * t);
 
-const css = (t, alpha = 1) => tint({ lut: LUT, at: () => Math.round(255 * t) }, 0, alpha);
+const SHADES = Array.from({ length: 256 }, (_, i) => tint({ lut: LUT, at: () => i }, 0));
+const css = (t) => SHADES[Math.round(255 * t)];
 
 // An ink is how values are coloured: at(value), a level of its lut; veils, by level, how much it
-// covers (0..255); strength(value), 0 for nothing to 1.
+// covers (0..255); dyes, opaque, by level, the pixel with and without veil; strength(value), 0 for
+// nothing to 1.
 const levels = (make) => Uint8ClampedArray.from({ length: 256 }, (_, i) => 255 * make(i));
 const HEAT_VEILS = levels((i) => veil(i / 255));
 const SIGNED_VEILS = levels((i) => veil(Math.min(1, Math.abs(i - 128) / 127)));
 
+// level 0..255 -> a pixel as an image keeps it, in one number.
+function dyesOf(lut, veils) {
+  const pixels = Uint8ClampedArray.from({ length: 4 * 256 }, (_, i) =>
+    i % 4 < 3 ? lut[3 * (i >> 2) + (i % 4)] : veils ? veils[i >> 2] : 255);
+  return new Uint32Array(pixels.buffer);
+}
+
+const dyed = (lut, veils) => ({ lut, veils, dyes: dyesOf(lut, veils), opaque: dyesOf(lut) });
+const HEAT = dyed(LUT, HEAT_VEILS);
+const FOR_AND_AGAINST = dyed(SIGNED, SIGNED_VEILS);
+
 function heatInk(range) {
   const strength = (value) => level(value, range);
-  return { lut: LUT, veils: HEAT_VEILS, strength, at: (value) => Math.round(255 * strength(value)) };
+  return { ...HEAT, strength, at: (value) => Math.round(255 * strength(value)) };
 }
 
 // Scores, up to the largest that keeps its colour.
 function scoreInk(most, signed) {
   const strength = (value) => most ? Math.min(1, Math.abs(value) / most) : 0;
-  if (!signed) return { lut: LUT, veils: HEAT_VEILS, strength, at: (value) => Math.round(255 * strength(value)) };
+  if (!signed) return { ...HEAT, strength, at: (value) => Math.round(255 * strength(value)) };
   const at = (value) => 128 + Math.round(127 * Math.sign(value) * strength(value));
-  return { lut: SIGNED, veils: SIGNED_VEILS, signed, strength, at };
+  return { ...FOR_AND_AGAINST, signed, strength, at };
 }
 
 function tint({ lut, at }, value, alpha = 1) {
@@ -65,29 +78,27 @@ function extent(values) {
 
 // A grid of values (rows x cols) as a picture (height x width), bilinear between cell centres.
 function heatImage(values, offset, rows, cols, height, width, ink, opaque) {
-  const { lut, veils } = ink;
   const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const dyes = opaque ? ink.opaque : ink.dyes;
+  const wide = new Float64Array(rows * width); // every row of values as wide as the picture
+  for (let x = 0; x < width; x++) {
+    const u = clamp(((x + 0.5) / width) * cols - 0.5, 0, cols - 1);
+    const c0 = Math.floor(u);
+    const c1 = Math.min(cols - 1, c0 + 1);
+    for (let r = 0; r < rows; r++) {
+      wide[r * width + x] = mix(values[offset + r * cols + c0], values[offset + r * cols + c1], u - c0);
+    }
+  }
   for (let y = 0; y < height; y++) {
     const v = clamp(((y + 0.5) / height) * rows - 0.5, 0, rows - 1);
     const r0 = Math.floor(v);
-    const r1 = Math.min(rows - 1, r0 + 1);
+    const [top, low] = [r0 * width, Math.min(rows - 1, r0 + 1) * width];
     for (let x = 0; x < width; x++) {
-      const u = clamp(((x + 0.5) / width) * cols - 0.5, 0, cols - 1);
-      const c0 = Math.floor(u);
-      const c1 = Math.min(cols - 1, c0 + 1);
-      const top = mix(values[offset + r0 * cols + c0], values[offset + r0 * cols + c1], u - c0);
-      const low = mix(values[offset + r1 * cols + c0], values[offset + r1 * cols + c1], u - c0);
-      dye(image, 4 * (y * width + x), ink.at(mix(top, low, v - r0)), lut, opaque ? null : veils);
+      pixels[y * width + x] = dyes[ink.at(mix(wide[top + x], wide[low + x], v - r0))];
     }
   }
   return image;
-}
-
-function dye({ data }, at, level, lut, veils) {
-  data[at] = lut[3 * level];
-  data[at + 1] = lut[3 * level + 1];
-  data[at + 2] = lut[3 * level + 2];
-  data[at + 3] = veils ? veils[level] : 255;
 }
 
 function mix(a, b, t) { return a + t * (b - a); }

@@ -71,16 +71,36 @@ function smallGrid(mod, values) {
 const scratch = document.createElement("canvas");
 
 // All of a table stand on one canvas over its buttons: each on its own would be a layer of the page.
-function drawSmall({ pen }, thumb, { mod, values, rows, cols }, range) {
-  const [height, width] = mod === "video" ? [28, 42] : [1, cols];
-  const box = [thumb.offsetLeft, thumb.offsetTop, thumb.offsetWidth, thumb.offsetHeight];
-  pen.save();
-  pen.beginPath();
-  pen.roundRect(...box, 4);
-  pen.clip();
-  pen.imageSmoothingEnabled = mod === "video";
-  pen.drawImage(sheet(heatImage(values, 0, rows, cols, height, width, heatInk(range), true), scratch), ...box);
-  pen.restore();
+function drawSmalls({ pen }, table, smalls) {
+  const places = placesIn(table);
+  for (const { thumb, mod, values, rows, cols, range } of smalls) {
+    const [height, width] = mod === "video" ? [28, 42] : [1, cols];
+    const image = heatImage(values, 0, rows, cols, height, width, heatInk(range), true);
+    pen.save();
+    pen.beginPath();
+    pen.roundRect(...places.get(thumb), 4);
+    pen.clip();
+    pen.imageSmoothingEnabled = mod === "video";
+    pen.drawImage(sheet(image, scratch), ...places.get(thumb));
+    pen.restore();
+  }
+}
+
+// Where the buttons of a table lie: [left, top, width, height]. Each row begins with a label; a row
+// and a column are measured once.
+function placesIn(table) {
+  const places = new Map();
+  const columns = [];
+  let [column, row] = [0, null];
+  for (const node of table.children) {
+    if (node.matches("label")) [column, row] = [0, null];
+    else column += 1;
+    if (!node.matches(".fs-thumb")) continue;
+    columns[column] ||= [node.offsetLeft, node.offsetWidth];
+    row ||= [node.offsetTop, node.offsetHeight];
+    places.set(node, [columns[column][0], row[0], columns[column][1], row[1]]);
+  }
+  return places;
 }
 
 function paintHeads() {
@@ -93,14 +113,14 @@ function paintHeads() {
       grids.set(map.index + " " + head, { map, head, ...smallGrid(map.key, map.received[head]) });
     }
   }
-  for (const thumb of root.querySelectorAll(".fs-heads .fs-thumb")) {
+  drawSmalls(area, part("heads"), [...root.querySelectorAll(".fs-heads .fs-thumb")].map((thumb) => {
     const grid = grids.get(thumb.dataset.map + " " + thumb.dataset.head);
     const peers = scale === "view" ? [grid] : [...grids.values()].filter((other) =>
       other.map.key === grid.map.key && alike(other.head, grid.head) && (scale === "all" || other.map.layer === grid.map.layer));
     const range = extent(peers.flatMap((peer) => extent(peer.values)));
     range[1] = Math.max(range[1], range[0] + 0.5 * grid.map.even);
-    drawSmall(area, thumb, grid, range);
-  }
+    return { thumb, ...grid, range };
+  }));
   paintTokens();
 }
 

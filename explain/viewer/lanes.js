@@ -150,9 +150,10 @@ function paintBands({ pen, width, height }, { values, ink }, edges, heights) {
   const spans = Array.from({ length: w }, (_, x) => within(edges, state.value.start + ((x + 0.5) / w) * state.value.duration));
   const bands = Array.from({ length: h }, (_, y) => within(heights, 1 - (y + 0.5) / h));
   const image = new ImageData(w, h);
+  const pixels = new Uint32Array(image.data.buffer);
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
-      dye(image, 4 * (y * w + x), ink.at(values[spans[x] * (heights.length - 1) + bands[y]]), ink.lut, ink.veils);
+      pixels[y * w + x] = ink.dyes[ink.at(values[spans[x] * (heights.length - 1) + bands[y]])];
     }
   }
   pen.globalAlpha = state.veil;

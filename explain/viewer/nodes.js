@@ -29,8 +29,12 @@ function match(node, next) {
     node.data = next.data;
     return;
   }
-  for (const { name } of [...node.attributes]) if (!next.hasAttribute(name)) node.removeAttribute(name);
-  for (const { name, value } of next.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  for (const name of node.getAttributeNames()) if (!next.hasAttribute(name)) node.removeAttribute(name);
+  for (const name of next.getAttributeNames()) {
+    const value = next.getAttribute(name);
+    if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  }
+  if (!node.firstChild && !next.firstChild) return;
   const [there, wanted] = [node, next].map(({ childNodes }) => [...childNodes]);
   wanted.forEach((child, i) => (there[i] ? match(there[i], child) : node.append(child)));
   for (const old of there.slice(wanted.length)) old.remove();

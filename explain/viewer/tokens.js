@@ -57,11 +57,11 @@ function paintTokens() {
   const canvas = part("tokengrid .fs-sheet");
   const area = canvas && fit(canvas);
   if (!area) return;
-  for (const thumb of root.querySelectorAll(".fs-tokengrid .fs-thumb")) {
+  drawSmalls(area, part("tokengrid"), [...root.querySelectorAll(".fs-tokengrid .fs-thumb")].map((thumb) => {
     const map = state.maps[+thumb.dataset.map];
     const { mod, values } = paintedOf(map, "mean", pinOf(thumb));
     const range = extent(values);
     range[1] = Math.max(range[1], range[0] + 0.5 * map.even);
-    drawSmall(area, thumb, smallGrid(mod, values), range);
-  }
+    return { thumb, ...smallGrid(mod, values), range };
+  }));
 }
