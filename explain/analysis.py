@@ -189,7 +189,7 @@ def toggle(
         )
     with torch.no_grad():
         rows, trace = presence(tokens, [used]), Trace()
-        if analysis.captioner and (analysis.caption is None or used != there):
+        if analysis.captioner is not None and used != analysis.present:
             analysis, output = _captioned(analysis, analysis.captioner, rows, trace, tick)
         else:
             output = analysis.model.fuse(tokens, rows, record=trace)

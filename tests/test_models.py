@@ -77,6 +77,9 @@ def test_without_each_modality(whole: Analysis) -> None:
         again = analyse(_source(whole), whole.clip, rest)
         assert again.answer == now.answer
         np.testing.assert_allclose(again.probabilities, now.probabilities, atol=1e-5)
+        back = toggle(now, None)
+        assert back.answer == whole.answer
+        np.testing.assert_allclose(back.probabilities, whole.probabilities, atol=1e-5)
 
 
 def test_cuts_of_a_path_are_changes_of_probability(whole: Analysis) -> None:

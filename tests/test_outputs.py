@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,12 @@ def page(outputs: int) -> tuple[Sparing, list[Any]]:
 
 def answered(made: gr.Blocks, cls: type[gr.Blocks], said: Any) -> list[Any]:
     handler = next(iter(made.fns.values()))
-    return asyncio.run(cls.postprocess_data(made, handler, said, None))
+
+    def work() -> list[Any]:
+        return asyncio.run(cls.postprocess_data(made, handler, said, None))
+
+    with ThreadPoolExecutor(1) as other:  # browser tests have a loop in this thread
+        return other.submit(work).result()
 
 
 SAID: dict[str, tuple[int, Any]] = {
