@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from core_models.caption_decoder import END, START, CaptionDecoder, Memory
 from core_models.clip import Clip, Modality
@@ -195,14 +196,25 @@ class MICap(nn.Module):
     ) -> Caption:
         """The best caption that a beam search finds; present has one row."""
         memory = self.memory(tokens.only(present), record)
-        found = search(self.decoder, memory, decoding, stop)[0]
-        told = [self._told(memory, x, None if i else record) for i, x in enumerate(found)]
+        best, *others = search(self.decoder, memory, decoding, stop)[0]
+        scores = [*self._scores(memory, [best], record), *self._scores(memory, others)]
+        told = [self._told(*x) for x in zip((best, *others), scores, strict=True)]
         return replace(told[0], beams=tuple(beam for caption in told for beam in caption.beams))
 
-    def _told(self, memory: Memory, pieces: Sequence[int], record: Trace | None) -> Caption:
-        """A candidate with the chances that the model gives it; its one beam is itself."""
-        told = self.score(memory, torch.tensor([pieces], device=self.device), record)
-        said = told[0].double().cpu().numpy()  # (L,)
+    def _scores(
+        self, memory: Memory, captions: Sequence[Sequence[int]], record: Trace | None = None
+    ) -> list[Tensor]:
+        """Log-probabilities (L,) of the pieces of each caption of one clip, in one pass."""
+        if not captions:
+            return []
+        each = [torch.tensor(pieces, device=self.device) for pieces in captions]
+        padded = pad_sequence(each, batch_first=True, padding_value=END)  # (R, L)
+        scores = self.score(memory, padded, record)
+        return [said[: len(pieces)] for said, pieces in zip(scores, captions, strict=True)]
+
+    def _told(self, pieces: Sequence[int], scores: Tensor) -> Caption:
+        """A candidate with the chances (L,) that the model gives it; its one beam is itself."""
+        said = scores.double().cpu().numpy()  # (L,)
         texts, owner = join([self.config.vocabulary[piece] for piece in pieces if piece != END])
         sums = np.bincount(np.array(owner, int), said[: len(owner)], len(texts))  # (W,)
         words = tuple(CaptionWord(t, float(x)) for t, x in zip(texts, np.exp(sums), strict=True))

@@ -171,6 +171,14 @@ def test_what_the_search_says_is_what_the_forced_pass_scores(small: MICap) -> No
 
 
 @torch.no_grad()
+def test_captions_of_several_lengths_have_the_scores_of_each_alone(small: MICap) -> None:
+    memory, captions = small.memory(tokens(small)), [[3, 4, END], [5, END], [6, 7, 8, 9], [END]]
+    for pieces, together in zip(captions, small._scores(memory, captions), strict=True):
+        alone = small.score(memory, torch.tensor([pieces]))[0]
+        torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-6)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("there", ROWS[1:])
 def test_what_is_recorded_of_a_caption_is_what_the_forced_pass_records(
     small: MICap, there: tuple[Modality, ...]
