@@ -13,8 +13,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from app.access import VARIABLE, accounts
 from app.dashboard import build
+from app.jobs import Bounds
 from app.launch import launch
-from app.line import Bounds
 from app.memory import shared
 from app.storage import Room
 from core_models.registry import MODELS, load, pick_device

@@ -10,8 +10,8 @@ import gradio as gr
 from app import api, comparing, modalities, storage
 from app.actions import NO_COMPARISON, READER, Actions, Content
 from app.explaining import Explaining
-from app.jobs import asker
-from app.line import Bounds, Line
+from app.jobs import Bounds, asker
+from app.line import Line
 from app.outputs import Sparing
 from app.problems import guard_all
 from app.sidebar import sidebar

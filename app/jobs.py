@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import gradio as gr
 
 from app.memory import bare, freed, trimmed
 from explain.question import Stopped
-
-if TYPE_CHECKING:
-    from app.line import Line
 
 LOOK, SHOW = 0.2, 0.5  # seconds from one look at the work, and one result of it, to the next
 SHARES = (2.0, 20.0)  # seconds of the device after which a job lets shorter ones go first
@@ -30,10 +28,41 @@ class TooLongError(Exception):
     """A job took longer than it may; str is one sentence for the user."""
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What jobs may cost. jobs: at once, waiting ones too; each: of one session; seconds: of work
+    of one job; sides: jobs that read media at once, beside the device, and half as many exports.
+    """
+
+    jobs: int = 32
+    each: int = 8
+    seconds: float = 900.0
+    sides: int = 4
+
+
+class Queue(Protocol):
+    """What a job knows of the line that it stands in. holder: who has the device."""
+
+    bounds: Bounds
+    changed: threading.Condition
+    jobs: list[Job[Any]]
+    holder: Job[Any] | None
+    sides: threading.BoundedSemaphore
+    exports: threading.BoundedSemaphore
+
+    def first(self) -> Job[Any] | None: ...
+
+    def leave(self, job: Job[Any]) -> None: ...
+
+    def ahead(self, job: Job[Any]) -> list[Job[Any]]: ...
+
+    def wait(self, job: Job[Any]) -> float: ...
+
+
 class Job(Generic[T]):
     """One piece of work. latest: its last result, None before the first."""
 
-    def __init__(self, line: Line, session: str, name: str) -> None:
+    def __init__(self, line: Queue, session: str, name: str) -> None:
         self.line, self.session, self.name = line, session, name
         self.latest: T | None = None
         self.used, self.wants, self.started = 0.0, False, False

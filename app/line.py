@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
-from app.jobs import SHARES, SLICE, Job
+from app.jobs import SHARES, SLICE, Bounds, Job
 
 TYPICAL = 5.0  # seconds of the device that a job takes, before it is known
 
 
 class BusyError(Exception):
     """No further job can be taken; str is one sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What jobs may cost. jobs: at once, waiting ones too; each: of one session; seconds: of work
-    of one job; sides: jobs that read media at once, beside the device, and half as many exports.
-    """
-
-    jobs: int = 32
-    each: int = 8
-    seconds: float = 900.0
-    sides: int = 4
 
 
 class Line:
@@ -34,7 +21,7 @@ class Line:
     has waited long goes first for a slice, so that no stream of short jobs keeps it from its end.
     """
 
-    def __init__(self, bounds: Bounds = Bounds()) -> None:
+    def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008
         self.bounds = bounds
         self.changed = threading.Condition()
         self.jobs: list[Job[Any]] = []

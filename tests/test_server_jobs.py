@@ -11,8 +11,8 @@ import gradio as gr
 import pytest
 
 from app import jobs
-from app.jobs import Job, TooLongError, aside, once
-from app.line import Bounds, BusyError, Line
+from app.jobs import Bounds, Job, TooLongError, aside, once
+from app.line import BusyError, Line
 from app.problems import MEMORY, UNFORESEEN, safely, sentence
 from app.waiting import progress, queued
 from tests.waiting import until
