@@ -11,6 +11,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from core_models.clip import Clip, Word
 from core_models.interface import Model
 from core_models.registry import MODELS, load
 from explain.analysis import Analysis, analyse
+from explain.render.draw import drawn
 from explain.viewer.standalone import page
 from tests import media_files
 from tests.page import CALM, WAIT
@@ -63,6 +65,12 @@ def make_clip(
         size=(160, 90),
         text_source="typed" if words else "none",
     )
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of exports as SVG alone, as drawing takes longest."""
+    monkeypatch.setattr("explain.export.bundle.drawn", partial(drawn, kinds=("svg",)))
 
 
 @pytest.fixture(scope="session")

@@ -232,6 +232,7 @@ def test_a_tagger_is_not_asked_where_there_are_words_or_no_sound() -> None:
         assert name in now.notices[-1] and len(now.notices) == len(clip.notices) + 1
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_command_line_says_on_screen_and_in_the_export_who_described_the_sound(
     stranger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

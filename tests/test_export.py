@@ -144,6 +144,7 @@ def test_an_earlier_export_gives_way_and_other_files_stay(tmp_path: Path) -> Non
     assert (out / "c.json").exists() and not list(tmp_path.glob(".explained*"))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_stop_leaves_nothing(
     file: Path,
     tmp_path: Path,
@@ -166,6 +167,7 @@ def test_a_stop_leaves_nothing(
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("sketched")
 def test_progress_is_one_line_where_somebody_watches(
     file: Path,
     tmp_path: Path,
@@ -196,6 +198,7 @@ def test_the_report_shows_why(analysis: Analysis, file: Path) -> None:
     assert "Integrated gradients of tokens: why" in with_it and "fc-facts" in with_it
 
 
+@pytest.mark.usefixtures("sketched")
 def test_without_a_modality(file: Path, tmp_path: Path) -> None:
     assert main([str(file), "--without", "audio", "--text", "drums", "--out", str(tmp_path)]) == 0
     said = json.loads((tmp_path / "prediction.json").read_text())
@@ -205,6 +208,7 @@ def test_without_a_modality(file: Path, tmp_path: Path) -> None:
         assert arrays.files and not any("audio" in name for name in arrays.files)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_picture_alone_has_no_pairs_and_no_empty_files(tmp_path: Path) -> None:
     file = make_clip(tmp_path / "mute.mp4", even(2, 10), size=(160, 120))
     assert main([str(file), "--out", str(tmp_path / "out")]) == 0
@@ -283,6 +287,7 @@ def test_a_changed_clip_is_not_replayed(
     assert "sha256 differs" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_bundle_holds_every_file(analysis: Analysis, file: Path, tmp_path: Path) -> None:
     contents = files(analysis, {"model": "m"}, {}, Footage(file))
     with zipfile.ZipFile(bundle(contents, tmp_path / "all.zip")) as archive:

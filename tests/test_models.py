@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from explain.analysis import Analysis, NothingToReadError, analyse, captioned, r
 from explain.attention.blocks import parts
 from explain.attention.maps import maps
 from explain.export.bundle import Footage, files
-from explain.render.draw import drawn
 from explain.viewer.payload import payload
 from tests import media_files
 from tests.conftest import make_clip
@@ -88,10 +86,8 @@ def test_cuts_of_a_path_are_changes_of_probability(whole: Analysis) -> None:
     assert whole.cuts and all(abs(change) <= 1 for change in whole.cuts.values())
 
 
-def test_the_export_is_whole_and_strict_json(
-    whole: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("explain.export.bundle.drawn", partial(drawn, kinds=("svg",)))
+@pytest.mark.usefixtures("sketched")
+def test_the_export_is_whole_and_strict_json(whole: Analysis, tmp_path: Path) -> None:
     video = media_files.make_clip(tmp_path / "clip.mp4", media_files.even(1.0, 5))
     made: Mapping[str, Any] = files(whole, {"model": "x"}, {}, Footage(video))
     for name in ("prediction.json", "manifest.json", "axes.json"):

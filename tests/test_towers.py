@@ -198,6 +198,7 @@ def test_the_description_names_the_groups(analysis: Analysis) -> None:
     assert [m["layer"] for m in towers if m["query"] == "text"] == list(range(6))
 
 
+@pytest.mark.usefixtures("sketched")
 def test_the_export_has_the_towers_that_are_on(analysis: Analysis, tmp_path: Path) -> None:
     film = make_clip(tmp_path / "film.mp4", even(2, 10), size=(160, 120))
     written = files(toggle(analysis, ["video", "audio"]), {}, {}, Footage(film))
@@ -206,9 +207,7 @@ def test_the_export_has_the_towers_that_are_on(analysis: Analysis, tmp_path: Pat
         names = [name for name in analysis.towers if "video" in name]
         assert set(kept) == {*names, *(name.replace("tower", "unplaced") for name in names)}
         np.testing.assert_array_equal(kept[names[0]], analysis.towers[names[0]])
-    assert {n for n in written if "tower.picture" in n} == {
-        f"figures/tower.picture.{kind}" for kind in ("png", "svg", "pdf")
-    }
+    assert [n for n in written if "tower.picture" in n] == ["figures/tower.picture.svg"]
 
 
 def test_frames_looked_at_one_by_one_give_the_same(model: Model, clip: Clip) -> None:
