@@ -26,7 +26,6 @@ from core_models.media import MediaError
 from explain.render.cards import compare, first_look
 
 READER = "caam-msrvtt"  # reads what a captioner wrote
-EXPLAINS = ("explain", "trust", "what if")  # jobs that a new clip makes pointless
 STOPPED = "<p>Stopped; what was there before is kept.</p>"
 GONE = (
     '<div class="problem" role="alert">This run is no longer kept; press Analyse to have it '
@@ -88,7 +87,6 @@ class Actions:
                 raise MediaError("Choose a clip first.")
             on = ticked(streams)
             asked = Asked(path, text, subtitles, model, start, length, decoding, on, captioned_by)
-            self.line.end(asker(request), kinds=EXPLAINS)
             job = self.line.enter(asker(request), "analyse")
             yield {message: "", **self.buttons(busy=True)}
             for found in job.follow(stages(job, self.runs, self.device, asked)):

@@ -105,6 +105,10 @@ def build(
         actions = Actions(runs, line, place, side, content)
         explaining = Explaining(runs, line, why, viewer)
         trusting, what_if = Trusting(runs, line, why), WhatIf(runs, line, changing)
+        # The listeners of a button follow each other: what ends comes before what begins.
+        for button, end in ((side.go, explaining), (side.go, trusting), (why.go, trusting)):
+            button.click(end.stop, why.busy, None, queue=False, api_visibility="private")
+        side.go.click(what_if.stop, changing.busy, None, queue=False, api_visibility="private")
         explained, picked, changes = explaining.wire(run, _wire(actions))
         trusting.wire(run, explained, picked, changes)
         modalities.wire(

@@ -46,7 +46,6 @@ class Explaining:
         job: Job[Attribution] | None = None
         try:
             self.stop(key)
-            self.line.end(asker(request), kinds=("trust",))
             run = self.runs.get(key)
             if run is None:
                 raise MethodError("Analyse a clip first; then ask why.")

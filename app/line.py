@@ -58,15 +58,12 @@ class Line:
                 self._typical[job.name] = 0.7 * known + 0.3 * job.used
             self.changed.notify_all()
 
-    def end(
-        self, session: str, before: float | None = None, kinds: tuple[str, ...] = ("",)
-    ) -> None:
-        """Halt the jobs of a session. before: those alone that began earlier, by the monotonic
-        clock; kinds: those alone whose names begin so.
+    def end(self, session: str, before: float | None = None) -> None:
+        """Halt the jobs of a session that has gone. before: those alone that began earlier, by the
+        monotonic clock.
         """
         with self.changed:
             ending = [job for job in self.jobs if job.session == session]
-            ending = [job for job in ending if job.name.startswith(kinds)]
             if before is not None:
                 ending = [job for job in ending if job.begun < before]
         for job in ending:
